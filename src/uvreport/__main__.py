@@ -1,0 +1,3 @@
+from uvreport.cli import main
+
+main()
