@@ -1,0 +1,17 @@
+"""`uv run` or `uvx` prepared everything and then found no such program."""
+
+from __future__ import annotations
+
+from uvreport.failures import FailureClass, by_words
+
+FAILURE = FailureClass(
+    name="command",
+    what="uv could not start the command that it was to run",
+    rank=30,
+    fits=by_words(
+        "Failed to spawn:?",
+        "executable named .{1,100} is not provided by package",
+        "Failed to canonicalize script path",
+    ),
+    examples=("Failed to spawn: `pytest-nope`",),
+)

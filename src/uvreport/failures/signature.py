@@ -1,0 +1,94 @@
+"""What makes two failures the same.
+
+uv prints one bug in many forms: other paths, other wrapping, other outer frames by phase, another style by
+release. The signature is taken from what stays: the frames without the ones that only say *for which package*,
+with everything that belongs to one machine replaced, and white space dropped because wraps fall anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Likeness = Literal["exact", "leaf", "different"]
+
+# Frames that say for which package or in which phase; one bug has several of them, by command and release.
+_OUTER = re.compile(
+    r"^(?:Failed to (?:build|read|download|download and build|fetch wheel|generate package metadata for|install|"
+    r"prepare distributions|determine installation plan|resolve|parse metadata)\b|"
+    r"Failed to (?:inspect|query) Python interpreter\b|IO error while reading data\b)"
+)
+
+# A wrap can fall inside a path or URL, after `-` or `/`; undone, it leaves a space there.
+_REST = r"(?:[^\s`'\",;()\[\]]|(?<=[-/]) (?=[\w.]*[-/.]))*"
+_TOKENS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"`[^`]*(?://|[/\\])[^`]*`"), "<place>"),
+    (re.compile(r"\b(?:git\+)?(?:https?|file|ssh|git|ftp)://" + _REST, re.IGNORECASE), "<place>"),
+    (re.compile(r"(?:\\\\\?\\)?\b[a-z]:\\[^\s`'\":]*", re.IGNORECASE), "<place>"),
+    (
+        re.compile(r"(?<![\w<>/.])(?:~|\.{0,2})/[^\s`'\":,()]" + _REST.replace("[^\\s", "[^\\s:", 1)),
+        "<place>",
+    ),
+    (re.compile(r"\b(?:sha256|sha512|sha384|md5|blake2b):[0-9a-f]{16,}", re.IGNORECASE), "<hash>"),
+    (re.compile(r"\b[0-9a-f]{16,}\b"), "<hash>"),
+    (re.compile(r"\b(?:Thread)?Id\(\d+\)"), "<id>"),
+    (re.compile(r"(?<![\w.])v?\d+(?:\.\d+)+(?:[a-z]+\d*)?(?:\.(?:post|dev)\d+)?(?!\w)"), "<version>"),
+    (re.compile(r":\d+:\d+$"), ""),  # line and column of a panic move with every release
+)
+_BASENAME = re.compile(r"archive-v0[/\\][^/\\`'\"]+[/\\](?P<rest>[^`'\":]+)")
+_DIST_INFO = re.compile(r"[\w.]+-[\w.!+]+(\.dist-info)")
+_EXCEPTION = re.compile(
+    r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)): ?(?P<text>.*)$"
+)
+
+
+def core(frames: Sequence[str], detail: str = "") -> tuple[str, ...]:
+    """The normalised frames that carry the fault, outermost first; never empty unless `frames` is.
+
+    `detail` is the output of a build backend: its last exception line is the fault then.
+    """
+    inner = [frame for frame in frames if not _OUTER.match(frame)] or list(frames[-1:])
+    found = [normalise(frame) for frame in inner]
+    # Some releases repeat the innermost message as a frame of its own.
+    found = [text for i, text in enumerate(found) if i == 0 or text != found[i - 1]]
+    raised = last_exception(detail)
+    if raised:
+        found.append(normalise(raised))
+    return tuple(found)
+
+
+def last_exception(detail: str) -> str:
+    """The last `Type: message` line of a traceback in `detail`, "" when there is none."""
+    return next(
+        (line.strip() for line in reversed(detail.splitlines()) if _EXCEPTION.match(line.strip())), ""
+    )
+
+
+def normalise(text: str) -> str:
+    """`text` with what belongs to one machine or run replaced, without white space and quotes, in lower case."""
+    kept = ""
+    in_archive = _BASENAME.search(text)
+    if in_archive:  # which file is missing from an archive is the fault; whose archive it is, is not
+        kept = "|" + _DIST_INFO.sub(r"*\1", re.sub(r"\s", "", in_archive["rest"]))
+    for pattern, token in _TOKENS:
+        text = pattern.sub(token, text)
+    return (re.sub(r"[\s`'\"]+", "", text) + kept).lower()
+
+
+def signature(class_: str, normal: Sequence[str], culprit_kinds: Iterable[str] = ()) -> str:
+    """`class:` and 12 hex digits over the normalised frames and the kinds of culprits."""
+    text = "\n".join([class_, *normal, *sorted(set(culprit_kinds))])
+    return f"{class_}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def likeness(one: Sequence[str], other: Sequence[str]) -> Likeness:
+    """How alike two lists of normalised frames are: all frames, the innermost one, or not."""
+    if tuple(one) == tuple(other):
+        return "exact"
+    if one and other and one[-1] == other[-1]:
+        return "leaf"
+    return "different"

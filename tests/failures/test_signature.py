@@ -1,0 +1,86 @@
+"""The same bug has the same signature, whatever the machine, the width and the phase; different bugs differ."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from uvreport.failures.chain import parse
+from uvreport.failures.signature import core, likeness, normalise, signature
+
+LOCKING = """\
+error: Failed to generate package metadata for `gen==1.0 @ directory+generated`
+  Caused by: Failed to deserialize cache entry
+  Caused by: array had incorrect length, expected 4
+"""
+PLANNING = """\
+error: Failed to determine installation plan
+  Caused by: Failed to deserialize cache entry
+  Caused by: array had incorrect length, expected 4
+"""
+NEWEST = LOCKING.replace("Caused by", "cause")
+
+
+def _core(text: str) -> tuple[str, ...]:
+    chain = parse(text)
+    assert chain is not None
+    return core(chain.frames, chain.detail)
+
+
+def test_the_phase_and_the_style_do_not_count():
+    assert _core(LOCKING) == _core(PLANNING) == _core(NEWEST)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_the_width_of_the_terminal_does_not_count(width):
+    long = "failed to remove directory `/home/some-one/a-long-way/.cache/uv/git-v0/db/09334ff594c71852`: Not a directory"
+    lines = textwrap.wrap(long, width - 6, break_long_words=False, break_on_hyphens=width % 3 == 0)
+    text = "  × Git operation failed\n  ╰─▶ " + "\n      ".join(lines) + "\n"
+    assert _core(text)[-1] == normalise(long)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Distribution not found at: file:///home/ann/x", "Distribution not found at: file:///srv/b%20c/y/z"),
+        (
+            "failed to open file `/a/sdists-v9/.git`: denied",
+            "failed to open file `C:\\u\\sdists-v9\\.git`: denied",
+        ),
+        (
+            "failed to rename file from /a/.tmpAb1 to /b/c: Is",
+            "failed to rename file from /x/y/.tmpZ9 to /q: Is",
+        ),
+        ("No interpreter found for Python 3.10.99 in x", "No interpreter found for Python 3.9.1 in x"),
+    ],
+)
+def test_places_and_versions_do_not_count(one, other):
+    assert normalise(one) == normalise(other)
+
+
+def test_numbers_that_are_the_fault_do_count():
+    assert normalise("array had incorrect length, expected 4") != normalise(
+        "array had incorrect length, expected 5"
+    )
+
+
+def test_which_file_of_an_archive_is_missing_counts_and_whose_archive_does_not():
+    record = "failed to open file `/c/archive-v0/AAA/acme_core-2.3.0.dist-info/RECORD`: No such file"
+    other = "failed to open file `/c/archive-v0/BBB/six-1.0.dist-info/RECORD`: No such file"
+    wheel = "failed to open file `/c/archive-v0/BBB/six-1.0.dist-info/WHEEL`: No such file"
+    assert normalise(record) == normalise(other) != normalise(wheel)
+
+
+def test_the_kind_of_culprit_tells_two_bugs_with_one_text_apart():
+    frames = _core(LOCKING)
+    assert signature("cache-format-skew", frames, ["revision"]) != signature(
+        "cache-format-skew", frames, ["wheel"]
+    )
+
+
+def test_likeness_knows_all_frames_from_the_innermost_alone():
+    assert likeness(("a", "b"), ("a", "b")) == "exact"
+    assert likeness(("a", "b"), ("c", "b")) == "leaf"
+    assert likeness(("a", "b"), ("a", "c")) == "different"
+    assert likeness((), ()) == "exact"
