@@ -1,0 +1,88 @@
+"""`<stem>.rev` in a wheels bucket: where the unpacked form of a local wheel is. Fatal when it cannot be decoded."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from uvreport.cache import layout, shapes
+from uvreport.cache.buckets import ReleaseRange, since
+from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, always, judge_msgpack
+from uvreport.cache.serde import Shape
+
+
+class _Pointer(Shape, frozen=True):
+    rust: ClassVar[str] = "LocalArchivePointer"
+    noun: ClassVar[str] = "the pointer"
+
+
+class Pointer2(_Pointer, frozen=True):
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive2
+
+
+class Pointer3(_Pointer, frozen=True):
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive3
+
+
+class Pointer4(_Pointer, frozen=True):
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive4
+
+
+class Pointer4Blake(_Pointer, frozen=True):
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive4Blake
+
+
+class Pointer5(_Pointer, frozen=True):
+    rust: ClassVar[str] = "PathArchivePointer"
+
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive5
+
+
+READERS = (
+    Reader(ReleaseRange("0.1.32", "0.5.31"), Pointer2),
+    Reader(ReleaseRange("0.6.0", "0.6.3"), Pointer3),
+    Reader(ReleaseRange("0.6.4", "0.7.0"), Pointer4),
+    Reader(ReleaseRange("0.7.1", "0.11.33"), Pointer4Blake),
+    Reader(since("0.12.0"), Pointer5),
+)
+
+
+def matches(path: str) -> bool:
+    place = layout.parse(path)
+    return len(place.rest) == 1 and place.rest[0].endswith(".rev")
+
+
+def writers(value: Any) -> tuple[ReleaseRange, ...]:
+    if not isinstance(value, list) or len(value) != 2:
+        return ()
+    return shapes.archive_writers(value[1])
+
+
+def judge(look: Look) -> Judgement:
+    found = judge_msgpack(look, READERS, writers=writers, broken=always("fatal"))
+    if found.state != "ok":
+        return found
+    archive = f"archive-v0/{found.decoded['archive']['id']}"
+    found = replace(found, links_to=(archive,))
+    if look.is_dir(archive):
+        return found
+    return replace(
+        found, verdict="fatal", state="dangling",
+        reason=f"it names {archive}, which is not there; uv {look.release} does not look before it installs",
+        innermost="No such file or directory (os error 2)",
+    )  # fmt: skip
+
+
+ENTRY = EntryKind(
+    name="archive pointer, local",
+    buckets=("wheels",),
+    matches=matches,
+    judge=judge,
+    readers=READERS,
+)

@@ -1,0 +1,82 @@
+"""`revision.http`: which build of a fetched source distribution is the current one, with the HTTP cache policy.
+
+Up to 0.1.31 the file is `manifest.msgpack`. One that cannot be decoded is fetched again, except that up to 0.6.7
+it is fatal for a direct URL when the install plan reads it first (`--frozen`, or a lockfile that is up to date).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import replace
+
+from uvreport.cache import layout, shapes, trailer
+from uvreport.cache.buckets import ReleaseRange, since, until
+from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, Verdict, before, judge_fetched
+
+READERS = (
+    Reader(until("0.1.31"), str),
+    Reader(ReleaseRange("0.1.32", "0.7.0"), shapes.Revision2),
+    Reader(ReleaseRange("0.7.1", "0.11.8"), shapes.Revision2Blake),
+    Reader(ReleaseRange("0.11.9", "0.11.10"), shapes.Revision2Strict),
+    Reader(ReleaseRange("0.11.11", "0.11.33"), shapes.Revision2Blake),
+    Reader(since("0.12.0"), shapes.Revision3),
+)
+
+
+def matches(path: str) -> bool:
+    place = layout.parse(path)
+    if place.revision or len(place.rest) != 1:
+        return False
+    return place.rest[0] == "revision.http" or (
+        place.rest[0] == "manifest.msgpack" and place.source in {"pypi", "index", "url"}
+    )
+
+
+def writers(value: Any) -> tuple[ReleaseRange, ...]:
+    return shapes.revision_writers(value)
+
+
+def broken(look: Look) -> Verdict:
+    return "fatal" if look.place.source == "url" and before(look.release, "0.6.8") else "healed"
+
+
+def judge(look: Look) -> Judgement:
+    found = judge_fetched(look, READERS, writers=writers, broken=broken)
+    if found.state != "ok":
+        return found
+    revision = found.decoded if isinstance(found.decoded, str) else found.decoded["id"]
+    build = f"{look.place.shard}/{revision}"
+    url = trailer.url(trailer.split(look.data or b"").policy)
+    found = replace(found, links_to=(build,))
+    # Up to 0.5.0 the source is unpacked into a directory that is named as the archive.
+    archive = posixpath.basename(unquote(urlsplit(url).path))
+    source = "src" if not before(look.release, "0.5.1") else archive
+    if not source or look.is_dir(f"{build}/{source}"):
+        return found
+    subdirectory = "subdirectory=" in urlsplit(url).fragment
+    verdict: Verdict = "healed"
+    if before(look.release, "0.4.12") or (subdirectory and before(look.release, "0.6.3")):
+        verdict = "fatal"
+    if not look.is_dir(build):
+        return replace(
+            found, verdict=verdict, state="dangling",
+            reason=f"it names the build {revision}, and there is none of that name beside it",
+        )  # fmt: skip
+    why = "; uv looks for the subdirectory in it before it would fetch it again" if subdirectory else ""
+    return replace(
+        found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",),
+        reason=f"the build that it names lacks the unpacked source `{source}`{why if verdict == 'fatal' else ''}",
+    )  # fmt: skip
+
+
+ENTRY = EntryKind(
+    name="revision pointer, http",
+    buckets=("sdists",),
+    matches=matches,
+    judge=judge,
+    readers=READERS,
+    denied=broken,
+)

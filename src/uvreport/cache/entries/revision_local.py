@@ -1,0 +1,163 @@
+"""`revision.rev`: which build of a local source is the current one, and what it was built from.
+
+Up to 0.1.31 the file is `manifest.msgpack`. A directory's pointer that cannot be decoded is fatal up to 0.6.8 and
+passed over from 0.6.9 on; that of a source archive (a file) is fatal in every release.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from uvreport.cache import layout, shapes
+from uvreport.cache.buckets import ReleaseRange, common, since, until
+from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, Verdict, before, judge_msgpack
+from uvreport.cache.serde import Shape
+
+
+class Manifest(Shape, frozen=True):
+    rust: ClassVar[str] = "LocalManifest"
+    noun: ClassVar[str] = "the pointer"
+
+    timestamp: shapes.SystemTime
+    id: str
+
+
+class _Pointer(Shape, frozen=True):
+    rust: ClassVar[str] = "LocalRevisionPointer"
+    noun: ClassVar[str] = "the pointer"
+
+
+class PointerTimestamp(_Pointer, frozen=True):
+    timestamp: shapes.SystemTime
+    revision: shapes.Revision2
+
+
+class PointerWire2(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfoWire2
+    revision: shapes.Revision2
+
+
+class PointerWire3(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfoWire3
+    revision: shapes.Revision2
+
+
+class Pointer3(_Pointer, frozen=True):
+    cache_info: shapes.TimestampCommit3
+    revision: shapes.Revision2
+
+
+class Pointer4(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo4
+    revision: shapes.Revision2
+
+
+class Pointer5(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo5
+    revision: shapes.Revision2
+
+
+class Pointer5Blake(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo5
+    revision: shapes.Revision2Blake
+
+
+class Pointer5Strict(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo5
+    revision: shapes.Revision2Strict
+
+
+class Pointer5Sized(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo5
+    revision: shapes.Revision3
+
+
+READERS = (
+    Reader(until("0.1.31"), Manifest),
+    Reader(ReleaseRange("0.1.32", "0.4.7"), PointerTimestamp),
+    Reader(ReleaseRange("0.4.8", "0.4.22"), PointerWire2),
+    Reader(ReleaseRange("0.4.23", "0.4.25"), PointerWire3),
+    Reader(ReleaseRange("0.4.26", "0.5.11"), Pointer3),
+    Reader(ReleaseRange("0.5.12", "0.6.6"), Pointer4),
+    Reader(ReleaseRange("0.6.7", "0.7.0"), Pointer5),
+    Reader(ReleaseRange("0.7.1", "0.11.8"), Pointer5Blake),
+    Reader(ReleaseRange("0.11.9", "0.11.10"), Pointer5Strict),
+    Reader(ReleaseRange("0.11.11", "0.11.33"), Pointer5Blake),
+    Reader(since("0.12.0"), Pointer5Sized),
+)
+
+
+def matches(path: str) -> bool:
+    place = layout.parse(path)
+    if place.revision or len(place.rest) != 1:
+        return False
+    return place.rest[0] == "revision.rev" or (
+        place.rest[0] == "manifest.msgpack" and place.source in {"path", "editable"}
+    )
+
+
+def writers(value: Any) -> tuple[ReleaseRange, ...]:
+    if not isinstance(value, list) or len(value) != 2:
+        return ()
+    return common(shapes.cache_info_writers(value[0]), shapes.revision_writers(value[1]))
+
+
+def is_archive(look: Look) -> bool | None:
+    """Whether the source is an archive (a file), not a directory: None when nothing here tells.
+
+    An archive is unpacked next to what was built from it; a directory is not.
+    """
+    if look.place.source != "path":
+        return look.place.source in {"pypi", "index", "url"}
+    builds = [name for name in look.names(look.place.shard) if look.is_dir(f"{look.place.shard}/{name}")]
+    if not builds:
+        return None
+    return any(
+        look.is_dir(f"{look.place.shard}/{name}/{src}") for name in builds for src in ("src", "source")
+    )
+
+
+def broken(look: Look) -> Verdict:
+    if before(look.release, "0.6.9"):
+        return "fatal"
+    archive = is_archive(look)
+    if archive is None:
+        return "suspicious"
+    return "fatal" if archive else "ignored"
+
+
+def judge(look: Look) -> Judgement:
+    found = judge_msgpack(look, READERS, writers=writers, broken=broken)
+    if found.state != "ok":
+        return found
+    revision = found.decoded.get("revision", found.decoded)
+    build = f"{look.place.shard}/{revision['id']}"
+    found = replace(found, links_to=(build,))
+    if not look.is_dir(build):
+        # A directory is built anew; an archive is unpacked anew from 0.4.12 on.
+        fatal = before(look.release, "0.4.12") and is_archive(look)
+        return replace(
+            found, verdict="fatal" if fatal else "healed", state="dangling",
+            reason=f"it names the build {revision['id']}, and there is none of that name beside it",
+        )  # fmt: skip
+    source = "source" if before(look.release, "0.5.1") else "src"
+    unpacked = bool(revision.get("hashes")) or look.place.source in {"pypi", "index"}
+    if unpacked and not look.is_dir(f"{build}/{source}"):
+        return replace(
+            found, verdict="fatal" if before(look.release, "0.4.12") else "healed", state="incomplete",
+            missing=(f"{build}/{source}",),
+            reason=f"the build that it names lacks the unpacked source `{source}`",
+        )  # fmt: skip
+    return found
+
+
+ENTRY = EntryKind(
+    name="revision pointer, local",
+    buckets=("sdists",),
+    matches=matches,
+    judge=judge,
+    readers=READERS,
+    denied=broken,
+)
