@@ -1,0 +1,1 @@
+"""Snapshot -> Bundle: the only door. See docs/redaction.md."""

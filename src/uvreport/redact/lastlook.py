@@ -1,0 +1,375 @@
+"""The last look: the finished bytes, every layer undone, searched for what must not be there.
+
+Shares no search with the rules: they look for contexts and replace; this undoes encodings and asks whether a value
+is still there. Whatever the rules miss for a reason of theirs should not be missed here for the same reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bz2
+import gzip
+import html
+import io
+import lzma
+import re
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, unquote_to_bytes
+
+from msgspec import Struct
+
+from uvreport.redact import names
+from uvreport.redact.known import is_worth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvreport.bundle import Snapshot
+    from uvreport.redact.known import Known
+
+DEPTH_MOST = 6
+BYTES_MOST = 1_000_000_000
+
+
+class Hit(Struct, frozen=True, kw_only=True, order=True):
+    """Something private in the finished bytes: in which member, at which byte of it once unpacked, and what it is.
+
+    `what` is a phrase, never the value.
+    """
+
+    member: str
+    offset: int
+    what: str
+
+
+# What redaction writes. Taken out before searching, so that a person called `Person` can report bugs, too.
+_OURS = re.compile(
+    rb"redacted[0-9]+[x_]*|host[0-9]+\.invalid|person[0-9]+(?:@|%40)example\.invalid|person [0-9]+|account[0-9]+"
+    rb"|/home/user\b|/users/user\b|\\users\\user\b|\buser[0-9]*\b"
+)
+
+
+def search(
+    data: bytes, known: Known, snapshot: Snapshot | None = None, *, values: Iterable[bytes] = ()
+) -> list[Hit]:
+    """What is private in a finished file, sorted; empty when it may go out.
+
+    Looks for everything `known`, for `values` (what redaction replaced), for the credentials that stand in the
+    private `snapshot` the bundle was made of, and for the shapes of secrets.
+    """
+    wanted = _wanted(known, snapshot, values)
+    hits: set[Hit] = set()
+    for member, content in _layers("", data, 0):
+        for offset, what in _in(content, wanted):
+            hits.add(Hit(member=member or "the file itself", offset=offset, what=what))
+    return sorted(hits)
+
+
+# --- layers ------------------------------------------------------------------------------------------------------
+
+
+def _layers(name: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
+    """Every content that can be got at, with the name it has, and every name as a content of its own."""
+    if depth > DEPTH_MOST:
+        return
+    opened = None
+    try:
+        if data[:2] == b"PK":
+            opened = _zip(name, data, depth)
+        elif data[257:262] == b"ustar":
+            opened = _tar(name, data, depth)
+        else:
+            inner = _undone(data)
+            if inner is not None:
+                yield from _layers(f"{name}!", inner, depth + 1)
+                return
+        if opened is not None:
+            yield from opened
+            return
+    except (
+        OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, tarfile.TarError,
+        zlib.error, lzma.LZMAError,
+    ):  # fmt: skip
+        pass  # damaged: its bytes are searched as they are
+    yield name, data
+
+
+def _undone(data: bytes) -> bytes | None:
+    head = data[:6]
+    if head[:3] == b"\x1f\x8b\x08":
+        return gzip.decompress(data)
+    if head[:3] == b"BZh":
+        return bz2.decompress(data)
+    if head == b"\xfd7zXZ\x00":
+        return lzma.decompress(data)
+    if head[:4] == b"\x28\xb5\x2f\xfd":
+        import zstandard
+
+        try:
+            with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
+                return stream.read(BYTES_MOST)
+        except zstandard.ZstdError:
+            return None
+    return None
+
+
+def _zip(name: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        yield name, packed.comment
+        for info in packed.infolist():
+            yield (
+                name,
+                info.filename.encode("utf-8", "surrogateescape") + b"\n" + info.comment + b"\n" + info.extra,
+            )
+            yield from _layers(f"{name}/{info.filename}".lstrip("/"), packed.read(info), depth + 1)
+
+
+def _tar(name: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as packed:
+        for info in packed:
+            said = "\n".join(
+                (info.name, info.linkname, info.uname, info.gname, *map(str, info.pax_headers.values()))
+            )
+            yield name, said.encode("utf-8", "surrogateescape")
+            source = packed.extractfile(info) if info.isfile() else None
+            if source is not None:
+                yield from _layers(f"{name}/{info.name}".lstrip("/"), source.read(), depth + 1)
+
+
+# --- what is looked for ------------------------------------------------------------------------------------------
+
+
+class _Wanted(Struct, frozen=True):
+    """Two expressions for all values, lower case, and what each is. In decoded bytes, words need no edges."""
+
+    pattern: re.Pattern[bytes] | None
+    decoded: re.Pattern[bytes] | None
+    what: dict[bytes, str]
+
+
+def _wanted(known: Known, snapshot: Snapshot | None, values: Iterable[bytes]) -> _Wanted:
+    what: dict[bytes, str] = {}
+
+    def want(value: str, kind: str) -> None:
+        for text in {
+            value,
+            unicodedata.normalize("NFC", value),
+            unicodedata.normalize("NFD", value),
+            value.casefold(),
+        }:
+            data = text.encode("utf-8", "surrogateescape").lower()
+            if len(data) >= 3:
+                what.setdefault(data, kind)
+
+    for user in known.users:
+        if names.is_generic_user(user):
+            continue
+        if len(user) < 3 or user.casefold() in names.COMMON_WORDS:
+            for lead in ("/home/", "/users/", "\\users\\"):
+                want(lead + user, "a home directory")
+        else:
+            want(user, "an account name")
+    for name in known.full_names:
+        want(name, "a person's name")
+    for address in known.emails:
+        want(address, "an e-mail address")
+    for home in known.homes:
+        if not names.is_generic_user(re.split(r"[\\/]", home.rstrip("\\/"))[-1]):
+            want(home, "a home directory")
+    for host in (known.hostname, *known.hosts, *known.indexes, *known.domains):
+        is_private = len(host) >= 3 and not names.is_public_host(host) and not names.is_generic_user(host)
+        if is_private and ("." in host or host.casefold() not in names.COMMON_WORDS):
+            want(host.strip("."), "a host name or domain")
+    for org in known.orgs:
+        want(org, "the name of an organisation")
+    for secret in (
+        *known.secrets,
+        *(_texts(values)),
+        *(_credentials(snapshot) if snapshot is not None else ()),
+    ):
+        if is_worth(secret):
+            want(secret, "a credential")
+            if "%" in secret:
+                want(unquote(secret), "a credential")
+    return _Wanted(_any(what, edges=True), _any(what, edges=False), what)
+
+
+def _texts(values: Iterable[bytes]) -> Iterator[str]:
+    return (value.decode("utf-8", "surrogateescape") for value in values)
+
+
+def _any(what: dict[bytes, str], *, edges: bool) -> re.Pattern[bytes] | None:
+    """One expression for all values. Words need edges: `dave` is not in `davenport`."""
+    parts = []
+    for value in sorted(what, key=len, reverse=True):
+        quoted = re.escape(value)
+        word = edges and (what[value] != "a credential" or (len(value) < 8 and value.isalnum()))
+        left = rb"(?<![a-z0-9])" if word and value[:1].isalnum() else b""
+        right = rb"(?![a-z0-9])" if word and value[-1:].isalnum() else b""
+        parts.append(left + quoted + right)
+    return re.compile(b"|".join(parts)) if parts else None
+
+
+_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,256}:([^\s/@\"'`<>]{4,256})@")
+_NAMED = re.compile(
+    r"(?i)\b[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_KEY)\s{0,4}[=:]\s{0,4}[\"']([^\"'\r\n]{8,512})[\"']"
+)
+
+
+def _credentials(snapshot: Snapshot) -> Iterator[str]:
+    """The credentials that the private snapshot holds, found in ways of this module's own."""
+    for name, value in snapshot.run.env.items():
+        if names.is_secret_variable(name):
+            yield value
+    texts = [snapshot.run.stdout, snapshot.run.stderr, *snapshot.run.env.values()]
+    texts += [
+        member.data[:4_000_000].decode("utf-8", "ignore")
+        for member in snapshot.members
+        if b"\0" not in member.data[:1024]
+    ]
+    for text in texts:
+        if "@" in text:
+            yield from _IN_URL.findall(text)
+        for value in _NAMED.findall(text) if re.search(r"(?i)passw|secret|token|api_key", text) else ():
+            if not re.fullmatch(r"[\w. -]*", value) or names.looks_random(value.encode(), 12):
+                yield value
+
+
+_SHAPES = tuple(
+    (re.compile(pattern), what)
+    for pattern, what in (
+        (
+            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\\rn]{0,8}(?!redacted)[A-Za-z0-9+/=]{16}",
+            "a private key",
+        ),
+        (rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])", "a cloud key"),
+        (
+            rb"(?<![A-Za-z0-9])(?:gh[opusr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40}|glpat-[A-Za-z0-9_-]{20})",
+            "a forge token",
+        ),
+        (rb"(?<![A-Za-z0-9])pypi-AgE[A-Za-z0-9_-]{40}", "a package index token"),
+        (rb"(?<![A-Za-z0-9])xox[abeoprs]-[0-9A-Za-z-]{20}", "a chat token"),
+        (
+            rb"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10}",
+            "a JSON web token",
+        ),
+        (rb"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}", "a cloud key"),
+        (
+            rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,256}:(?!redacted|x{2,}|\*|\$|%7B|\{|<|\.\.\.)[^\s/@:\"'`<>*]{4,256}@[A-Za-z0-9\[]",
+            "a password in a URL",
+        ),
+    )
+)
+
+
+def _in(content: bytes, wanted: _Wanted) -> Iterator[tuple[int, str]]:
+    for how, text, exact in _views(content):
+        low = text.lower()
+        is_decoded = how in _DECODED
+        pattern = wanted.decoded if is_decoded else wanted.pattern
+        if pattern is not None:
+            for match in pattern.finditer(low):
+                if is_decoded and not _is_said(low, match):
+                    continue
+                if not _is_ours(low, match):
+                    kind = wanted.what.get(match.group(), "something private")
+                    yield (match.start() if exact else -1), f"{kind}{how}"
+        if exact or how == ", percent-encoded":
+            for shape, what in _SHAPES:
+                found = shape.search(text)
+                if found is not None:
+                    yield (found.start() if exact else -1), what + how
+
+
+_DECODED = frozenset({", in base64", ", in hex"})
+
+
+def _is_said(low: bytes, match: re.Match[bytes]) -> bool:
+    """Whether a match in decoded bytes is text and no accident: three letters are in every thousandth digest."""
+    size = match.end() - match.start()
+    if size >= 8:
+        return True
+    around = low[max(0, match.start() - 6) : match.start()] + low[match.end() : match.end() + 6]
+    return size >= 4 and all(0x20 <= byte < 0x7F or byte in b"\t\r\n" for byte in around)
+
+
+def _is_ours(low: bytes, match: re.Match[bytes]) -> bool:
+    """Whether a match is inside of something that redaction wrote."""
+    start = max(0, match.start() - 60)
+    for ours in _OURS.finditer(low, start, min(len(low), match.end() + 60)):
+        if ours.start() <= match.start() and match.end() <= ours.end():
+            return True
+    return False
+
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{6,}")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){4,}")
+_ESCAPED = re.compile(
+    rb"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([\\/\"' ]))"
+)
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
+def _views(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """The content as it is and with each encoding undone: (", how", bytes, whether offsets are the content's)."""
+    yield "", content, True
+    percent = content
+    if b"%" in content:
+        percent = unquote_to_bytes(content)
+        yield ", percent-encoded", percent, False
+        if b"%" in percent:
+            yield ", percent-encoded twice", unquote_to_bytes(percent), False
+    if b"\\" in content:
+        once = _unescaped(content)
+        yield ", escaped", once, False
+        if b"\\" in once:
+            yield ", escaped twice", _unescaped(once), False
+        if b"%" in once:
+            yield ", escaped and percent-encoded", unquote_to_bytes(once), False
+    if b"&" in content:
+        yield (
+            ", as HTML",
+            html.unescape(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"),
+            False,
+        )
+    if b"\0" in content:
+        yield ", in UTF-16", content.replace(b"\0", b""), False
+    yield from _decoded(content)
+
+
+def _unescaped(content: bytes) -> bytes:
+    def plain(match: re.Match[bytes]) -> bytes:
+        short, long, byte, octal, char = match.groups()
+        if short or long:
+            number = int(short or long, 16)
+            return chr(number).encode("utf-8", "surrogatepass") if number < 0x110000 else b""
+        if byte:
+            return bytes((int(byte, 16),))
+        return bytes((int(octal, 8),)) if octal else bytes(char or b"")
+
+    return _ESCAPED.sub(plain, content)
+
+
+def _decoded(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """What the base64 and hex texts in the content say, at every alignment, each decoded once."""
+    runs = set(_BASE64.findall(content))
+    if runs:
+        out: list[bytes] = []
+        for run in runs:
+            standard = run.translate(_TO_STANDARD)
+            for shift in range(4):
+                piece = standard[shift:]
+                piece = piece[: len(piece) - (len(piece) % 4 == 1)]
+                try:
+                    out.append(base64.b64decode(piece + b"=" * (-len(piece) % 4)))
+                except (binascii.Error, ValueError):
+                    continue
+        yield ", in base64", b"\n".join(out), False
+    digits = {run for run in _HEX.findall(content) if len(run) >= 8}
+    if digits:
+        yield ", in hex", b"\n".join(bytes.fromhex(run.decode()) for run in digits), False

@@ -1,0 +1,1 @@
+"""One file per shape that is removed, each exporting RULE with the examples it removes and keeps."""

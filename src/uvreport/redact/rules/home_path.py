@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from uvreport.redact.rule import Rule
+
+RULE = Rule(
+    name="home-path",
+    what="the account name in a home directory of any system",
+    source="hier(7), macOS and Windows defaults, WSL, Cygwin, Git for Windows, FreeBSD, Fedora Atomic, Solaris",
+    literals=(
+        "/home/",
+        "/users/",
+        "\\users\\",
+        "\\home\\",
+        "documents and settings\\",
+        "/u/home/",
+        "pytest-of-",
+        "/run/media/",
+        "/var/folders/",
+    ),
+    pattern=r"""
+        (?: (?: (?<![A-Za-z0-9._~/-]) | (?<=[A-Za-z]:) | (?<=/[A-Za-z]) | (?<=/export) | (?<=/var) | (?<=/usr)
+        | (?<=/nfs) | (?<=/net)
+                | (?<=/data) | (?<=/private) | (?<=/Data) | (?<=/mnt) | (?<=/host) | (?<=/rootfs) |
+                (?<=[ ]-[IL]) | (?<=//) ) /{1,2} (?:home|Users|u/home) / (?! (?:\.|\*|\$|<|%|\{|nix/|linuxbrew/) )
+            (?: (?P<user> [^\s/:"'`<>|,;()\[\]{}\\*?&\x00]{1,64} ) )
+          | (?: (?<=:) | (?<=wsl\$) | (?<=wsl.localhost) | (?<=[A-Za-z0-9]) )? \\{1,4} (?:Users|home
+          |Documents[ ]and[ ]Settings) \\{1,4}
+            (?: (?P<user_2> [^\s\\/:*?"'`<>|%\x00][^\\/:*?"'`<>|%\r\n\x00]{0,63} ) (?=\\)
+              | (?P<user_3> [^\s\\/:*?"'`<>|%,;()\x00]{1,64} ) )
+          | pytest-of- (?P<user_4> [^\s/\\:"'`<>|]{1,64} ) (?=/|\\)
+          | /run/media/ (?P<user_5> [^\s/:"'`]{1,64} ) /
+          | /var/folders/ (?P<user_6> [A-Za-z0-9_+]{2}/[A-Za-z0-9_]{20,40} ) / )
+    """,
+    removes=(
+        ("/home/zoe/proj/.venv", "/home/user/proj/.venv"),
+        ("at `/Users/zoe/dev/x`", "at `/Users/user/dev/x`"),
+        ("C:\\Users\\Zoe Q\\AppData", "C:\\Users\\user\\AppData"),
+        ('"C:\\\\Users\\\\Zoe Q\\\\AppData"', '"C:\\\\Users\\\\user\\\\AppData"'),
+        ("file:///C:/Users/zoe/x", "file:///C:/Users/user/x"),
+        ("/mnt/c/Users/zoe/code", "/mnt/c/Users/user/code"),
+        ("c:\\users\\zoe\\appdata", "c:\\users\\user\\appdata"),
+        ("/export/home/zoe/venv", "/export/home/user/venv"),
+        ("under pytest-of-zoe/pytest-0", "under pytest-of-user/pytest-0"),
+        ("file:///home/jos%C3%A9/x", "file:///home/user/x"),
+    ),
+    keeps=(
+        "/home/user/project",
+        "/Users/Shared/x",
+        "C:\\Users\\Public\\x",
+        "https://h.example/docs/home.html",
+        "/home/linuxbrew/.linuxbrew/bin/uv",
+        "/home/runner/work/x",
+        "/home/$USER/x",
+    ),
+)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvreport.redact.rule import Rule
+
+if TYPE_CHECKING:
+    import re
+
+
+def _accept(match: re.Match[bytes]) -> bool:
+    value = match.group("mac").lower().replace(b"-", b":")
+    return not value.startswith(b"00:00:00:00:") and value != b"ff:ff:ff:ff:ff:ff"
+
+
+RULE = Rule(
+    name="mac",
+    what="hardware addresses",
+    source="IEEE 802, EUI-48, with colons or dashes",
+    words=r"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]",
+    pattern=r"""(?<![0-9A-Za-z:-]) (?P<mac> [0-9A-Fa-f]{2} (?: (?: :[0-9A-Fa-f]{2}){5} | (?:
+        -[0-9A-Fa-f]{2}){5} ) ) (?![0-9A-Za-z:-])""",
+    accept=_accept,
+    removes=(
+        ("ether 02:1a:2b:3c:4d:5e txqueuelen", "ether 00:00:00:00:00:01 txqueuelen"),
+        ("Physical Address: 02-1A-2B-3C-4D-5E", "Physical Address: 00:00:00:00:00:01"),
+    ),
+    keeps=("10:11:12", "SHA1 aa:bb:cc:dd:ee:ff:00:11", "link/ether ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"),
+)

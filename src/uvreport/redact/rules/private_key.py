@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from uvreport.redact.rule import Rule
+
+RULE = Rule(
+    name="private-key",
+    what="the body of a private key in PEM, OpenSSH, PGP or PuTTY form; the lines that frame it stay",
+    source="RFC 7468; RFC 4880, section 6.2; PuTTY manual, appendix C",
+    literals=("-----begin", "private-lines:", "age-secret-key-1"),
+    pattern=r"""
+        (?: -----BEGIN [ ] (?:[A-Z0-9]{1,12}[ ]){0,4} PRIVATE [ ] KEY (?:[ ]BLOCK)? -----
+            (?P<block> (?: (?!-----) [^\x00] ){0,24000} )
+          | Private-Lines: [ ] [0-9]{1,3} \r?\n (?P<block_2> (?: [A-Za-z0-9+/=]{1,80} \r?\n? ){1,200} )
+          | AGE-SECRET-KEY-1 (?P<secret> [A-Z0-9]{20,100} ) )
+    """,
+    removes=(
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\ndef0=\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----\nredacted1\nredacted2\n-----END RSA PRIVATE KEY-----",
+        ),
+        (
+            "key -----BEGIN PRIVATE KEY-----MIIabc-----END PRIVATE KEY-----",
+            "key -----BEGIN PRIVATE KEY-----redacted1-----END PRIVATE KEY-----",
+        ),
+        ("AGE-SECRET-KEY-1QQPQYRQ0123456789ABC", "AGE-SECRET-KEY-1redacted1"),
+    ),
+    keeps=(
+        "-----BEGIN CERTIFICATE-----\nMIIabc\n-----END CERTIFICATE-----",
+        "-----BEGIN PUBLIC KEY-----\nMIIabc",
+    ),
+)
