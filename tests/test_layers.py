@@ -18,7 +18,8 @@ SOURCE = ROOT / "src" / "uvreport"
 
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundle", "registry"),
-    ("uv", "cache", "isolate", "invocation", "environment", "steady"),
+    ("uv", "cache", "isolate", "invocation", "environment", "steady", "hollow"),
+    ("relations",),
     (
         "failures", "shadow", "collectors", "redact", "pack", "sandbox", "quarantine", "releases", "demo",
         "scene", "history",

@@ -190,7 +190,7 @@ class Box:
         bundle, contained = self._bundle, self._method.name != "none"
         layout = _CONTAINED if contained else _uncontained(uv_, base)
         moved = _moved(bundle, layout)
-        evidence = _interpreter_evidence(bundle) if contained else {}
+        evidence = _interpreter_evidence(bundle, uv_.release) if contained else {}
         venv = _venv_to_make(bundle, argv)
         kept = None
         if not self._allow_code or venv or evidence:
@@ -392,8 +392,16 @@ def _at_time(entry: bytes, time_ns: int) -> bytes:
     return msgspec.msgpack.encode((divmod(time_ns, 1_000_000_000), info))
 
 
-def _interpreter_evidence(bundle: Bundle) -> dict[str, Member]:
-    """The members that are culprits among what uv knows of interpreters, by member path."""
+def _interpreter_evidence(bundle: Bundle, release: str) -> dict[str, Member]:
+    """The members that are culprits among what uv knows of interpreters, by member path.
+
+    None where the release files its own under names of another form: it would never have read these.
+    """
+    from uvreport.cache import keys
+
+    failed = bundle.run.uv.release
+    if failed and keys.interpreter_era(failed) != keys.interpreter_era(release):
+        return {}
     guilty = {
         f"cache/{culprit.path}" for culprit in bundle.culprits if culprit.path.startswith("interpreter-")
     }

@@ -11,8 +11,8 @@ import re
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"(?:/[^/\s`'\":]+)*/uvreport-[a-z0-9_]{8}/\d+/tmp(?![\w-])"),
-        "/tmp",
-    ),  # noqa: S108 the shadow's TMPDIR
+        "/tmp",  # noqa: S108 the shadow has a TMPDIR of its own
+    ),
     (re.compile(r"^(\s*)\d+\.\d+s(\s+)\d+m?s(?= )", re.MULTILINE), r"\1<time>\2<time>"),
     (re.compile(r"^(\s*)\d+\.\d+s(?= (?:TRACE|DEBUG|INFO|WARN|ERROR) )", re.MULTILINE), r"\1<time>"),
     (re.compile(r"\b(in|after|took) (?:\d+m )?\d+(?:\.\d+)?(?:ns|[µu]s|ms|s|m)\b"), r"\1 <time>"),

@@ -328,6 +328,14 @@ def interpreter_file(
     return digest_bytes(pair + b"".join(map(option, named)))
 
 
+def interpreter_era(release: str) -> tuple[int, int]:
+    """Which form of shard and of file name a release gives interpreter entries: equal where it is the same form."""
+    key = version_key(release)
+    shards = ((0, 5, 9), (0, 6, 4))
+    files = ((0, 1, 32), (0, 4, 8), (0, 7, 18), (0, 12, 4))
+    return sum(key >= since for since in shards), sum(key >= since for since in files)
+
+
 def interpreter_candidates(path: str, canonical_path: str) -> dict[str, str]:
     """Every digest under which any release may have filed this interpreter, and the rule."""
     return {

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
+from uvreport.bundle import Failure, Places, Run, Snapshot, Uv
 from uvreport.errors import UsageError
 from uvreport.redact import names
 from uvreport.redact.places import Canonical, canonical
@@ -26,8 +27,6 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from uvreport.bundle import Snapshot
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -133,6 +132,31 @@ def discover(snapshot: Snapshot, environ: Mapping[str, str]) -> Known:
         temp=environ.get("TMPDIR", ""),
     )
     return found.known(moved)
+
+
+def discover_here(environ: Mapping[str, str], cwd: str, platform: str) -> Known:
+    """What is private on this machine, for whoever redacts without a failure: `cwd` is taken for the project."""
+    home = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")
+    cache = environ.get("UV_CACHE_DIR") or os.path.join(home, ".cache", "uv")
+    nothing = Snapshot(
+        created="",
+        tool="",
+        platform=platform,
+        places=Places(home=home, project=cwd, cache=cache, cwd=cwd),
+        run=Run(
+            argv=(),
+            examined=(),
+            cwd=cwd,
+            env={},
+            exit_code=None,
+            stdout="",
+            stderr="",
+            duration_s=0.0,
+            uv=Uv(path="", release=""),
+        ),
+        failure=Failure(class_="", signature="", frames=(), chain=""),
+    )
+    return discover(nothing, environ)
 
 
 class _Finds:

@@ -1,0 +1,247 @@
+"""The reporter's story, start to finish."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from uvreport import __version__, invocation, pack, render
+from uvreport.bundle import Bundle, Failure, Gap, Proof, Run, Snapshot, Stage, Uv
+from uvreport.collectors import Scene, gather
+from uvreport.errors import CannotWriteError, SecretFoundError, UnsafeSandboxError, UsageError, UvreportError
+from uvreport.failures.chain import parse
+from uvreport.locate import Located, locate, locate_from_log
+from uvreport.observe import observe
+from uvreport.redact.funnel import counts, redacted
+from uvreport.redact.known import Known, discover
+from uvreport.redact.lastlook import search
+from uvreport.replay import prove
+from uvreport.scene import Whereabouts, find_uv, whereabouts
+from uvreport.shadow import open_shadow
+from uvreport.steady import steady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from uvreport.invocation import Invocation
+    from uvreport.shadow import Shadow
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What `uvreport collect` was asked: see its options. `log` is a saved output, instead of a run."""
+
+    argv: tuple[str, ...]
+    environ: dict[str, str]
+    cwd: str
+    output: str = "."
+    project: str | None = None
+    cache_dir: str | None = None
+    uv_path: str | None = None
+    log: str | None = None
+    run_program: bool = False
+    without: tuple[str, ...] = ()
+    timeout_s: float = 120.0
+    drop_unreadable: bool = False
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """The answer: the private snapshot, the bundle made of it, and where that was written. Durations in seconds."""
+
+    snapshot: Snapshot
+    bundle: Bundle
+    path: str
+    issue_path: str
+    counts: dict[str, int]
+    size_bytes: int
+    duration_s: float
+
+
+def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
+    """One redacted, proven bundle for the failing command of `request`, written to its output directory."""
+    begin = time.monotonic()
+    _can_write(request.output)
+    snapshot = _snapshot(request, tell)
+    tell(Stage.REDACT)
+    known = discover(snapshot, request.environ)
+    bundle, ledger = redacted(snapshot, known, drop_unreadable=request.drop_unreadable)
+    bundle = pack.fit(bundle)
+    tell(Stage.PROVE)
+    bundle = _proven(bundle, snapshot.run.uv)
+    tell(Stage.PACK)
+    path, issue_path = _names(request.output, snapshot)
+    name = os.path.basename(path)
+    issue = render.issue(bundle, file_name=name)
+    data = pack.write(bundle, issue, render.report_html(bundle, file_name=name))
+    hits = search(data, known, snapshot, values=ledger.values("secret"))
+    if hits:
+        raise SecretFoundError(
+            f"Something private is left in the finished bytes ({hits[0].what} in {hits[0].member}). Nothing was written.",
+            hint="Please report this as a bug of uvreport; until then --without or --log may leave the member out.",
+        )
+    pack.save(data, path)
+    pack.save(issue.encode(), issue_path)
+    return Report(
+        snapshot=snapshot,
+        bundle=bundle,
+        path=path,
+        issue_path=issue_path,
+        counts=counts(bundle),
+        size_bytes=len(data),
+        duration_s=round(time.monotonic() - begin, 3),
+    )
+
+
+def _snapshot(request: Request, tell: Callable[[Stage], None]) -> Snapshot:
+    if request.log is not None:
+        return _from_log(request, request.log, tell)
+    command = invocation.parse(request.argv)
+    uv = find_uv(request.uv_path, command.uv, request.environ)
+    where = whereabouts(
+        command, uv, request.environ, request.cwd, project=request.project, cache_dir=request.cache_dir
+    )
+    env = {**request.environ, "UV_CACHE_DIR": where.places.cache}
+    tell(Stage.OBSERVE)
+    with open_shadow(where.places, also=where.also) as shadow:
+        seen = observe(
+            shadow,
+            uv,
+            command,
+            places=where.places,
+            env=env,
+            timeout_s=request.timeout_s,
+            run_program=request.run_program,
+        )
+        tell(Stage.LOCATE)
+        located = locate(shadow, uv, seen, places=where.places, env=env, timeout_s=request.timeout_s)
+        tell(Stage.COLLECT)
+        return _gathered(request, where, uv, seen.run, located, shadow)
+
+
+def _gathered(
+    request: Request, where: Whereabouts, uv: Uv, run: Run, located: Located, shadow: Shadow | None
+) -> Snapshot:
+    from uvreport.uv import Outcome
+    from uvreport.uv import run as start
+
+    def ask(words: Sequence[str]) -> Outcome:
+        argv = (uv.path, *words)
+        if shadow is None:
+            # Even a question lets uv write interpreter entries: not into the person's cache.
+            with tempfile.TemporaryDirectory() as empty:
+                env = {**request.environ, "UV_CACHE_DIR": empty}
+                return start(argv, cwd=where.places.cwd, env=env, timeout_s=5)
+        return shadow.run(argv, cwd=where.places.cwd, env=request.environ, timeout_s=5).outcome
+
+    scene = Scene(
+        places=where.places,
+        environ=request.environ,
+        platform=sys.platform,
+        uv=uv,
+        run=run,
+        failure=located.failure,
+        packages=located.failure.packages,
+        culprits=located.culprits,
+        missing=located.missing,
+        around=located.around,
+        ask=ask,
+    )
+    findings = gather(scene, without=request.without)
+    gaps = [*findings.gaps, *located.gaps]
+    if run.timed_out:
+        gaps.append(Gap(what="the end of the run", why=f"uv did not end within {request.timeout_s:.0f} s"))
+    return Snapshot(
+        created=dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        tool=__version__,
+        platform=sys.platform,
+        places=where.places,
+        run=run,
+        failure=located.failure,
+        culprits=located.culprits,
+        missing=located.missing,
+        cure=located.cure,
+        triage=located.triage,
+        members=findings.members,
+        gaps=tuple(sorted(set(gaps))),
+    )
+
+
+def _from_log(request: Request, log: str, tell: Callable[[Stage], None]) -> Snapshot:
+    tell(Stage.OBSERVE)
+    chain = parse(log)
+    if chain is None:
+        raise UsageError(
+            "There is no uv error in this output.",
+            hint="Save everything that uv printed, standard error too: uv sync 2> saved.txt",
+        )
+    command: Invocation = invocation.parse(request.argv or ("uv",))
+    try:
+        uv = find_uv(request.uv_path, command.uv, request.environ)
+    except UsageError:
+        uv = Uv(path="", release="")
+    where = whereabouts(
+        command, uv, request.environ, request.cwd, project=request.project, cache_dir=request.cache_dir
+    )
+    run = Run(
+        argv=request.argv,
+        examined=request.argv,
+        cwd=where.places.cwd,
+        env={},
+        exit_code=None,
+        stdout="",
+        stderr=steady(log),
+        duration_s=0.0,
+        uv=uv,
+        how="log",
+    )
+    tell(Stage.LOCATE)
+    located = locate_from_log(chain, run, places=where.places)
+    tell(Stage.COLLECT)
+    return _gathered(request, where, uv, run, located, None)
+
+
+def _proven(bundle: Bundle, uv: Uv) -> Bundle:
+    """The bundle with the verdict of its own replay, made from its own bytes."""
+    try:
+        again = pack.open_bundle(pack.write(bundle, "", ""))
+        try:
+            proof = prove(again, uv)
+        except UnsafeSandboxError:
+            # Trusted: it is the person's own, and uv has just done the same on the copy.
+            proof = prove(again, uv, trust=True)
+    except UvreportError as error:
+        proof = Proof(verdict="UNTESTED", uv=uv.release, reason=error.message)
+    return replace(bundle, proof=proof)
+
+
+def _can_write(folder: str) -> None:
+    if not os.path.isdir(folder):
+        raise CannotWriteError(
+            f"{folder} is not a directory.", hint="Name one that exists with --output DIR."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CannotWriteError(
+            f"{folder} may not be written to.", hint="Name another place with --output DIR."
+        )
+
+
+def _names(folder: str, snapshot: Snapshot) -> tuple[str, str]:
+    stamp = snapshot.created.translate(str.maketrans("", "", "-:")).replace("T", "-").rstrip("Z")
+    stem = f"uv-{snapshot.failure.class_}-{stamp}"
+    for n in range(1000):
+        name = stem if n == 0 else f"{stem}-{n + 1}"
+        path = os.path.join(folder, f"{name}.uvreport.zip")
+        if not os.path.lexists(path):
+            return path, os.path.join(folder, f"{name}.issue.md")
+    raise CannotWriteError(
+        f"{folder} is full of reports of this minute.", hint="Name another place with --output DIR."
+    )
+
+
+__all__ = ["Failure", "Known", "Report", "Request", "collect"]

@@ -1,0 +1,171 @@
+"""Finds the places of a uv command: home, project, cache, environment, and what else it may write to."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from uvreport import uv as uv_door
+from uvreport.bundle import Places, Uv
+from uvreport.errors import NoUsableUvError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uvreport.invocation import Invocation
+
+
+class Whereabouts(Struct, frozen=True, kw_only=True):
+    """The places, and other directories that the command may write to (local sources, active environments)."""
+
+    places: Places
+    also: tuple[str, ...] = ()
+
+
+def find_uv(named: str | None, word: str, environ: Mapping[str, str]) -> Uv:
+    """The uv that fails: the one named, the one in the command if that is a path, else the first on PATH."""
+    if named:
+        if not os.path.exists(named):
+            raise NoUsableUvError(f"There is no {named}.", hint="Name a working uv with --uv PATH.")
+        return uv_door.identify(os.path.abspath(named), env=environ)
+    if os.sep in word or (os.altsep and os.altsep in word):
+        return uv_door.identify(os.path.abspath(word), env=environ)
+    found = uv_door.on_path(environ, word)
+    if not found:
+        raise NoUsableUvError(
+            f"There is no `{word}` on PATH.", hint="Install uv, or name the one that fails with --uv PATH."
+        )
+    return uv_door.identify(found[0], env=environ)
+
+
+def whereabouts(
+    command: Invocation,
+    uv: Uv | None,
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    project: str | None = None,
+    cache_dir: str | None = None,
+) -> Whereabouts:
+    """Where `command` works. Raises UsageError for a project that is not there.
+
+    The cache is where uv itself says (`uv cache dir`, 11 ms), so that flags, variables and settings all count.
+    """
+    base = os.path.abspath(os.path.join(cwd, command.option("--directory") or ""))
+    named = project or command.option("--project") or environ.get("UV_PROJECT")
+    if named:
+        root = os.path.abspath(os.path.join(cwd if project else base, named))
+        if not os.path.isdir(root):
+            raise UsageError(
+                f"There is no project at {named}: no such directory.", hint="Name it with --project DIR."
+            )
+        start = root
+    else:
+        start = base
+    root = workspace_root(start)
+    home = _home(environ)
+    cache = cache_dir or command.option("--cache-dir")
+    if cache is None:
+        cache = _ask_cache(uv, environ, base) or os.path.join(home, ".cache", "uv")
+    cache = os.path.abspath(os.path.join(base, cache))
+    venv = _venv(command, environ, root, base)
+    places = Places(home=home, project=root, cache=cache, cwd=base, venv=venv)
+    also = [
+        path
+        for path in (environ.get("VIRTUAL_ENV"), environ.get("UV_TOOL_DIR"), environ.get("UV_TOOL_BIN_DIR"))
+        if path
+    ]
+    also += _outside_sources(root)
+    return Whereabouts(
+        places=places,
+        also=tuple(os.path.abspath(path) for path in also if os.path.isdir(os.path.abspath(path))),
+    )
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return os.path.abspath(environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~"))
+
+
+def _ask_cache(uv: Uv | None, environ: Mapping[str, str], cwd: str) -> str | None:
+    if uv is None:
+        return environ.get("UV_CACHE_DIR")
+    try:
+        said = uv_door.run([uv.path, "cache", "dir"], cwd=cwd, env={**environ, "NO_COLOR": "1"}, timeout_s=5)
+    except OSError:
+        return environ.get("UV_CACHE_DIR")
+    lines = said.stdout.strip().splitlines()
+    # A broken pyproject.toml makes uv refuse even this; the variable and the default are left.
+    return lines[-1] if said.exit_code == 0 and lines else environ.get("UV_CACHE_DIR")
+
+
+def _venv(command: Invocation, environ: Mapping[str, str], root: str, base: str) -> str:
+    if command.subcommand[:1] == ("pip",):
+        python = command.option("--python", "-p")
+        if python and os.path.isdir(os.path.join(base, python)):
+            return os.path.abspath(os.path.join(base, python))
+        return environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX") or os.path.join(base, ".venv")
+    if command.kind == "tool-run":
+        return ""
+    return os.path.abspath(os.path.join(root, environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"))
+
+
+def workspace_root(start: str) -> str:
+    """The root of the project around `start`: its workspace's, else its own, else `start` itself."""
+    folder = start
+    own: str | None = None
+    while True:
+        if os.path.isfile(os.path.join(folder, "pyproject.toml")):
+            table = read_toml(os.path.join(folder, "pyproject.toml"))
+            if own is None:
+                own = folder
+            workspace = table.get("tool", {}).get("uv", {}).get("workspace") if _is_tables(table) else None
+            if isinstance(workspace, dict) and (folder == own or _is_member(folder, own, workspace)):
+                return folder
+        above = os.path.dirname(folder)
+        if above == folder:
+            return own or start
+        folder = above
+
+
+def _is_tables(table: dict[str, Any]) -> bool:
+    tool = table.get("tool", {})
+    return isinstance(tool, dict) and isinstance(tool.get("uv", {}), dict)
+
+
+def _is_member(root: str, member: str, workspace: dict[str, Any]) -> bool:
+    patterns = workspace.get("members") or []
+    return any(
+        os.path.normpath(path) == member
+        for pattern in patterns
+        if isinstance(pattern, str)
+        for path in glob.glob(os.path.join(root, pattern))
+    )
+
+
+def read_toml(path: str) -> dict[str, Any]:
+    """The tables of a TOML file; empty when it cannot be read or does not parse."""
+    try:
+        with open(path, "rb") as file:
+            found: dict[str, Any] = msgspec.toml.decode(file.read(), type=dict[str, Any])
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _outside_sources(root: str) -> list[str]:
+    """Local sources outside the project: a build may write beside them."""
+    table = read_toml(os.path.join(root, "pyproject.toml"))
+    sources = table.get("tool", {}).get("uv", {}).get("sources", {}) if _is_tables(table) else {}
+    found = []
+    for entry in sources.values() if isinstance(sources, dict) else ():
+        for one in entry if isinstance(entry, list) else [entry]:
+            path = one.get("path") if isinstance(one, dict) else None
+            if isinstance(path, str):
+                absolute = os.path.normpath(os.path.join(root, path))
+                if os.path.isdir(absolute) and not (absolute + os.sep).startswith(root + os.sep):
+                    found.append(absolute)
+    return found
