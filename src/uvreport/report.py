@@ -22,8 +22,9 @@ from uvreport.observe import observe
 from uvreport.redact.funnel import counts, redacted
 from uvreport.redact.known import Known, discover
 from uvreport.redact.lastlook import search
+from uvreport.relations import relations
 from uvreport.replay import prove
-from uvreport.scene import Whereabouts, find_uv, whereabouts
+from uvreport.scene import Whereabouts, find_uv, local_sources, whereabouts
 from uvreport.shadow import open_shadow
 from uvreport.steady import steady
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
     from uvreport.invocation import Invocation
     from uvreport.shadow import Shadow
+
+
+BLAME_S = 5.0  # how long is spent on finding the rule that cost the reproduction
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -74,6 +78,8 @@ def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
     bundle = pack.fit(bundle)
     tell(Stage.PROVE)
     bundle = _proven(bundle, snapshot.run.uv)
+    if bundle.proof is not None and bundle.proof.verdict != "REPRODUCED" and not _needs_more(bundle.proof):
+        bundle = _blamed(bundle, snapshot, known)
     tell(Stage.PACK)
     path, issue_path = _names(request.output, snapshot)
     name = os.path.basename(path)
@@ -153,7 +159,10 @@ def _gathered(
         ask=ask,
     )
     findings = gather(scene, without=request.without)
-    gaps = [*findings.gaps, *located.gaps]
+    taken = [m.path.removeprefix("cache/") for m in findings.members if m.path.startswith("cache/")]
+    sources = local_sources(where.places, run.argv, located.failure.sources)
+    related, unsaid = relations(where.places.cache, taken, where.places.project, sources)
+    gaps = [*findings.gaps, *located.gaps, *unsaid]
     if run.timed_out:
         gaps.append(Gap(what="the end of the run", why=f"uv did not end within {request.timeout_s:.0f} s"))
     return Snapshot(
@@ -169,6 +178,7 @@ def _gathered(
         triage=located.triage,
         members=findings.members,
         gaps=tuple(sorted(set(gaps))),
+        relations=related,
     )
 
 
@@ -218,6 +228,30 @@ def _proven(bundle: Bundle, uv: Uv) -> Bundle:
     except UvreportError as error:
         proof = Proof(verdict="UNTESTED", uv=uv.release, reason=error.message)
     return replace(bundle, proof=proof)
+
+
+def _needs_more(proof: Proof) -> bool:
+    """Whether what a replay lacks is told already, and is none of redaction's doing."""
+    return proof.reason.startswith(("needs ", "it read the entry", "the command is not known"))
+
+
+def _blamed(bundle: Bundle, snapshot: Snapshot, known: Known) -> Bundle:
+    """The bundle with the rule named whose replacements cost the reproduction, if it is one rule's doing.
+
+    Each rule in turn is passed over and the outcome replayed here, in memory; nothing of that is kept.
+    """
+    proof = bundle.proof
+    begin = time.monotonic()
+    for rule in counts(bundle):
+        if proof is None or time.monotonic() - begin > BLAME_S:
+            break
+        private, _ = redacted(snapshot, known, drop_unreadable=True, passed_over=rule)
+        again = _proven(private, snapshot.run.uv).proof
+        if again is not None and again.verdict == "REPRODUCED":
+            why = f"redaction cost the reproduction: without the rule {rule} it fails the same way"
+            reason = f"{proof.reason}; {why}" if proof.reason else why
+            return replace(bundle, proof=replace(proof, reason=reason))
+    return bundle
 
 
 def _can_write(folder: str) -> None:

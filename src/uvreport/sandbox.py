@@ -34,7 +34,7 @@ from uvreport.isolate.moved import Moved, is_text, named, sources
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from uvreport.bundle import Bundle, Member, Places, Uv
+    from uvreport.bundle import Bundle, Member, Places, Relation, Uv
 
 # Inside.
 _OURS = "/run/uvreport"
@@ -205,6 +205,7 @@ class Box:
             restored.venv(venv, kept, layout)
         restored.settle()
         watched = restored.watch(f"{base}/kept")
+        restored.times(bundle.relations)
         inside = _environment(bundle.places, env, layout)
         word = [layout.uv, "tool", "run"] if os.path.basename(argv[0]) == "uvx" else [layout.uv]
         command = [*word, *map(moved.edit, argv[1:])]
@@ -381,6 +382,32 @@ class _Restored:
             os.utime(path, ns=(trees.MARK_NS, os.stat(path).st_mtime_ns))
             watched.add(name, path)
         return watched
+
+    def times(self, relations: Sequence[Relation]) -> None:
+        """Lets entries that agreed with their sources agree with the restored ones. Last: all else changes times."""
+        from uvreport.relations import NotSimpleError, restore
+
+        for relation in relations:
+            if relation.relation != "equal":
+                continue
+            entry = self._root + self._moved.names(f"{self._tops['cache']}/{relation.entry}")
+            at = os.path.normpath(os.path.join(self._tops["project"], relation.source))
+            source = os.path.realpath(self._root + self._moved.names(at))
+            if not trees.within(source, os.path.realpath(self._root)) or os.path.islink(entry):
+                continue
+            try:
+                before = os.stat(entry)
+                with open(entry, "r+b") as file:
+                    data = restore(file.read(), relation.entry, source)
+                    file.seek(0)
+                    file.write(data)
+                    file.truncate()
+                os.utime(entry, ns=(trees.MARK_NS, before.st_mtime_ns))
+            except (
+                OSError,
+                NotSimpleError,
+            ):  # then uv finds it out of date, and the verdict says that it passed
+                continue
 
 
 def _at_time(entry: bytes, time_ns: int) -> bytes:

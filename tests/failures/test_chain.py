@@ -142,6 +142,13 @@ def test_the_tree_shaped_log_of_the_first_releases_is_not_taken_for_errors():
     )
 
 
+def test_a_log_whose_times_were_taken_out_is_still_a_log():
+    steadied = "error: Failed to deserialize cache entry\n    <time> DEBUG uv_fs Released lock at `/x/.lock`\n"
+    chain = parse(steadied)
+    assert chain is not None
+    assert chain.frames == ("Failed to deserialize cache entry",)
+
+
 def test_colours_make_no_difference():
     coloured = CAUSED_BY.replace("error", "\x1b[31m\x1b[1merror\x1b[39m\x1b[22m").replace(
         "Caused", "\x1b[31mCaused"

@@ -19,7 +19,7 @@ Style = Literal["caused-by", "cause", "boxed", "panic"]
 
 ANSI = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 # ` 0.0023s   0ms DEBUG module text` up to 0.4; `DEBUG text` since. Spans of old ones: ` module::function key=value`.
-LOG_LINE = re.compile(r"^\s*(?:\d+(?:\.\d+)?m?s\s+)*(?:TRACE|DEBUG|INFO|WARN|ERROR)\s")
+LOG_LINE = re.compile(r"^\s*(?:(?:\d+(?:\.\d+)?m?s|<time>)\s+)*(?:TRACE|DEBUG|INFO|WARN|ERROR)\s")
 SPAN_LINE = re.compile(r"^\s+[a-z_]\w*(?:::\w+)+ ?")
 
 _PANIC = re.compile(r"^thread '[^']*'(?: \(\d+\))? panicked at (?P<where>.*)$")

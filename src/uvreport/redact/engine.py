@@ -98,8 +98,11 @@ def _key(literal: bytes) -> bytes:
 class Engine:
     """Redacts texts with one set of known values, the rules, and one ledger that remembers the placeholders."""
 
-    def __init__(self, known: Known, ledger: Ledger, rules: tuple[Rule, ...] | None = None) -> None:
+    def __init__(
+        self, known: Known, ledger: Ledger, rules: tuple[Rule, ...] | None = None, *, passed_over: str = ""
+    ) -> None:
         self.known = known
+        self.passed_over = passed_over  # the rule whose finds stay: only to learn what each rule costs
         self.ledger = ledger
         self.rules = exports("uvreport.redact.rules", "RULE", Rule) if rules is None else rules
         for user in known.users:
@@ -130,7 +133,7 @@ class Engine:
 
     def learn(self, known: Known) -> Engine:
         """An engine that knows more, with the same ledger and rules."""
-        return Engine(known, self.ledger, self.rules)
+        return Engine(known, self.ledger, self.rules, passed_over=self.passed_over)
 
     # --- finding -------------------------------------------------------------------------------------------------
 
@@ -175,6 +178,8 @@ class Engine:
             again = views.unescaped(view.text)
             if again is not None:
                 found += self._through(views.composed(view, again), text)
+        if self.passed_over:
+            found = [span for span in found if span.rule != self.passed_over]
         return _apart(found, text)
 
     def _through(self, view: views.View, text: bytes) -> Iterator[Span]:

@@ -62,9 +62,14 @@ def redacted(
     *,
     private: Sequence[str] = (),
     drop_unreadable: bool = False,
+    passed_over: str = "",
 ) -> tuple[Bundle, Ledger]:
-    """The bundle, and the ledger of what was replaced: for the last look and `--keep-map`, never to be sent."""
-    return _Funnel(snapshot, known, private, drop_unreadable=drop_unreadable).run()
+    """The bundle, and the ledger of what was replaced: for the last look and `--keep-map`, never to be sent.
+
+    With `passed_over` what that one rule finds stays. Such a bundle is private: it is only to be replayed here, to
+    learn whether that rule cost the reproduction.
+    """
+    return _Funnel(snapshot, known, private, drop_unreadable=drop_unreadable, passed_over=passed_over).run()
 
 
 def counts(bundle: Bundle) -> dict[str, int]:
@@ -76,7 +81,13 @@ class _Funnel:
     """One pass of redaction: what it is told, and what it found out so far."""
 
     def __init__(
-        self, snapshot: Snapshot, known: Known, private: Sequence[str], *, drop_unreadable: bool
+        self,
+        snapshot: Snapshot,
+        known: Known,
+        private: Sequence[str],
+        *,
+        drop_unreadable: bool,
+        passed_over: str = "",
     ) -> None:
         self._snapshot = snapshot
         self._ledger = Ledger()
@@ -93,7 +104,7 @@ class _Funnel:
         if not known.prefixes:
             known = replace(known, prefixes=moved.prefixes, relative=moved.relative)
         self._known = known
-        self._engine = Engine(known, self._ledger)
+        self._engine = Engine(known, self._ledger, passed_over=passed_over)
         self._private = tuple(private)
         self._clean: set[str] = set()  # texts that the present engine has nothing to say about
 
