@@ -568,7 +568,7 @@ def _read(path: str, name: str) -> bytes:
 
 
 def _bad(message: str, hint: str = _MAKE_AGAIN) -> NoReturn:
-    raise BadBundleError(message[0].upper() + message[1:], hint=hint)
+    raise BadBundleError(message, hint=hint)
 
 
 def _open(name: str, raw: bytes, done: list[str]) -> Opened:
@@ -658,7 +658,7 @@ def _known_format(name: str, manifest: bytes) -> None:
         ) from error
     if found != FORMAT:
         _bad(
-            f"this bundle has format {found}; this uvreport reads format {FORMAT}.",
+            f"This bundle has format {found}; this uvreport reads format {FORMAT}.",
             "Upgrade with `uv tool upgrade uvreport`, or run `uvx uvreport@latest`."
             if found > FORMAT
             else _MAKE_AGAIN,

@@ -358,7 +358,7 @@ def _first_that_works(requirement: str, env: Mapping[str, str], stage: str, *, a
     for installer in _installers(clean, stage):
         try:
             return installer(requirement, stage, clean, ask=ask)
-        except _RefusedError as error:  # noqa: PERF203  # a process was started; a try is nothing beside it
+        except _RefusedError as error:  # a process was started; a try is nothing beside it
             refused.append(str(error))
     raise _explained(requirement, "\n".join(refused), env)
 

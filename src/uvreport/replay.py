@@ -87,7 +87,10 @@ def contained(
             outcome = replace(outcome, exit_code=0)
         whole = True
         if outcome.exit_code == 0 and bundle.places.venv:
-            whole = not flaws(bundle.places.venv, box.look)
+            # The same flaws: files that went into the bundle by name only show as changed.
+            whole = not {flaw.sentence for flaw in flaws(bundle.places.venv, box.look)} & set(
+                bundle.failure.frames
+            )
         verdict = judge(
             bundle,
             uv.release,

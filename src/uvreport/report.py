@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from uvreport import __version__, invocation, pack, render
 from uvreport.bundle import Bundle, Failure, Gap, Proof, Run, Snapshot, Stage, Uv
 from uvreport.collectors import Scene, gather
+from uvreport.collectors.cache import relations
 from uvreport.errors import CannotWriteError, SecretFoundError, UnsafeSandboxError, UsageError, UvreportError
 from uvreport.failures.chain import parse
 from uvreport.locate import Located, locate, locate_from_log
@@ -22,9 +23,8 @@ from uvreport.observe import observe
 from uvreport.redact.funnel import counts, redacted
 from uvreport.redact.known import Known, discover
 from uvreport.redact.lastlook import search
-from uvreport.relations import relations
 from uvreport.replay import prove
-from uvreport.scene import Whereabouts, find_uv, local_sources, whereabouts
+from uvreport.scene import Whereabouts, find_uv, whereabouts
 from uvreport.shadow import open_shadow
 from uvreport.steady import steady
 
@@ -159,9 +159,7 @@ def _gathered(
         ask=ask,
     )
     findings = gather(scene, without=request.without)
-    taken = [m.path.removeprefix("cache/") for m in findings.members if m.path.startswith("cache/")]
-    sources = local_sources(where.places, run.argv, located.failure.sources)
-    related, unsaid = relations(where.places.cache, taken, where.places.project, sources)
+    related, unsaid = relations(scene, findings.members)
     gaps = [*findings.gaps, *located.gaps, *unsaid]
     if run.timed_out:
         gaps.append(Gap(what="the end of the run", why=f"uv did not end within {request.timeout_s:.0f} s"))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +14,7 @@ from uvreport.bundle import Places, Uv
 from uvreport.errors import NoUsableUvError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from uvreport.invocation import Invocation
 
@@ -171,42 +169,3 @@ def _outside_sources(root: str) -> list[str]:
                 if os.path.isdir(absolute) and not (absolute + os.sep).startswith(root + os.sep):
                     found.append(absolute)
     return found
-
-
-def local_sources(places: Places, command: Sequence[str], named: Iterable[str] = ()) -> tuple[str, ...]:
-    """Absolute paths of the local sources in question: of lockfile and project, on the command line, in `named` URLs.
-
-    Directories, archives, and folders of find-links; each once, whether they are there or not.
-    """
-    found: dict[str, None] = {}
-
-    def add(text: str, base: str) -> None:
-        path = unquote(urlsplit(text).path) if text.startswith("file:") else text
-        if not re.match(r"[a-z+]+://", path):
-            found[os.path.normpath(os.path.join(base, path))] = None
-
-    for name in ("uv.lock", "pyproject.toml", "uv.toml"):
-        for text in _paths_in(read_toml(os.path.join(places.project, name))):
-            add(text, places.project)
-    for word in command[1:]:
-        bare = re.sub(r"\[[^\]]*\]$", "", word.partition("=")[2] if word.startswith("--") else word)
-        if bare.startswith("file:") or (bare and os.path.exists(os.path.join(places.cwd, bare))):
-            add(bare, places.cwd)
-    for text in named:
-        if text.startswith("file:"):
-            add(text, places.cwd)
-    return tuple(found)
-
-
-_PATH_KEYS = frozenset({"path", "directory", "editable", "registry", "find-links", "url"})
-
-
-def _paths_in(table: Any, key: str = "") -> Iterator[str]:
-    if isinstance(table, dict):
-        for name, value in table.items():
-            yield from _paths_in(value, name)
-    elif isinstance(table, list):
-        for value in table:
-            yield from _paths_in(value, key)
-    elif isinstance(table, str) and key in _PATH_KEYS:
-        yield table

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -8,15 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from tests.collectors.conftest import changed, fact, other_system, paths, scene_of, scene_of_state
+from tests.failing_states.state import uv_does, wheel
 from uvreport.bundle import Culprit
-from uvreport.collectors import cache
+from uvreport.collectors import cache, project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.failing_states.state import Person, State
-    from uvreport.bundle import Uv
+    from uvreport.bundle import Member, Uv
+    from uvreport.collectors import Findings
 
 
 def at_fault(path: str) -> Culprit:
@@ -40,9 +43,10 @@ def test_the_seeds_culprit_is_there_raw_decoded_and_attributed(failing: Callable
     assert culprit["decoded"]["revision"]["id"]
 
 
-def test_no_archive_of_the_seed_is_taken(failing: Callable[[str], State]) -> None:
+def test_of_the_seeds_archive_only_the_metadata_is_taken(failing: Callable[[str], State]) -> None:
     found = cache.collect(scene_of_state(failing("seed")))
-    assert [m.path for m in found.members if "archive-v0" in m.path and m.kind == "file"] == []
+    names = [m.path.rpartition("/")[2] for m in found.members if "archive-v0" in m.path and m.kind == "file"]
+    assert names == ["METADATA", "RECORD", "WHEEL"]
     assert not any(path.endswith(".whl") for path in paths(found, "cache"))
     assert sum(len(m.data) for m in found.members) < 10_000
 
@@ -73,6 +77,109 @@ def test_a_folder_at_fault_is_taken_with_what_is_in_it(world: Person) -> None:
         "cache/archive-v0/abc/x-1.dist-info", "cache/archive-v0/abc/x-1.dist-info/METADATA",
         "cache/archive-v0/abc/x/__init__.py",
     ]  # fmt: skip
+
+
+def member_of(found: Findings, path: str) -> Member:
+    (member,) = [m for m in found.members if m.path == path]
+    return member
+
+
+ARCHIVE = {
+    "x/__init__.py": b"one = 1\n", "x/data.bin": b"\x00\x01", "x-1.dist-info/METADATA": b"Name: x\n\nLong.\n",
+    "x-1.dist-info/RECORD": b"x/__init__.py,,8\nx/gone.py,,1\n",
+}  # fmt: skip
+
+
+def fill_archive(world: Person, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        fill(world, f"archive-v0/abc/{name}", data=data)
+
+
+@pytest.mark.parametrize("by", ["culprit", "missing"])
+def test_an_archive_at_fault_is_taken_whole_with_what_is_not_text_by_name(world: Person, by: str) -> None:
+    fill_archive(world, ARCHIVE)
+    scene = (
+        scene_of(world, culprits=(at_fault("archive-v0/abc/x-1.dist-info/METADATA"),))
+        if by == "culprit"
+        else scene_of(world, missing=("archive-v0/abc/x/gone.py",))
+    )
+    found = cache.collect(scene)
+    taken = {m.path.removeprefix("cache/archive-v0/abc/"): m.data for m in found.members if m.kind == "file"}
+    assert {name: taken.get(name) for name in ARCHIVE} == {**ARCHIVE, "x/data.bin": b""}
+    assert "x/gone.py" not in taken
+    (about,) = fact(found, "cache")["archives"]
+    assert (about["path"], about["by_name_only"]) == ("archive-v0/abc", ["archive-v0/abc/x/data.bin"])
+
+
+@pytest.mark.parametrize(
+    "more", [{"x/big.py": b"x" * 1_000_001}, {f"x/m{n}.py": b"x" for n in range(501)}], ids=["bytes", "files"]
+)
+def test_of_a_large_archive_at_fault_the_metadata_and_all_names_are_taken(
+    world: Person, more: dict[str, bytes]
+) -> None:
+    fill_archive(world, {**ARCHIVE, **more})
+    found = cache.collect(scene_of(world, missing=("archive-v0/abc/x/gone.py",)))
+    taken = {m.path.removeprefix("cache/archive-v0/abc/"): m.data for m in found.members if m.kind == "file"}
+    assert {name for name in taken if not name.startswith(("cache", "facts"))} >= {*ARCHIVE, *more}
+    assert [name for name in (*ARCHIVE, *more) if taken[name]] == [n for n in ARCHIVE if "dist-info" in n]
+    assert taken["x-1.dist-info/RECORD"] == ARCHIVE["x-1.dist-info/RECORD"]
+    assert fact(found, "cache")["archives"][0]["taken"] == "in part"
+
+
+def test_more_names_than_a_bundle_can_hold_are_cut_and_counted(
+    world: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAX_NAMES_IN_ARCHIVE", 10)
+    fill_archive(world, {**ARCHIVE, **{f"x/m{n}.py": b"x" for n in range(30)}})
+    found = cache.collect(scene_of(world, missing=("archive-v0/abc/x/gone.py",)))
+    (about,) = fact(found, "cache")["archives"]
+    assert about["left_out"] > 20
+    assert member_of(found, "cache/archive-v0/abc/x-1.dist-info/RECORD").data
+
+
+def test_an_archive_that_an_entry_leads_to_is_hollow_and_whole_by_its_own_record(world: Person) -> None:
+    fill_archive(world, ARCHIVE)
+    link = world.cache / "wheels-v5" / "pypi" / "x" / "1-py3-none-any"
+    link.parent.mkdir(parents=True)
+    os.symlink(world.cache / "archive-v0" / "abc", link)
+    found = cache.collect(scene_of(world, culprits=(at_fault("wheels-v5/pypi/x/1-py3-none-any"),)))
+    start = "cache/archive-v0/abc"
+    assert paths(found, start) == [start, *(f"{start}/x-1.dist-info/{n}" for n in ("METADATA", "RECORD"))]
+    assert member_of(found, f"{start}/x-1.dist-info/METADATA").data == b"Name: x\n\n"
+    rows = member_of(found, f"{start}/x-1.dist-info/RECORD").data.decode().splitlines()
+    assert [row.split(",")[0] for row in rows] == [f"x-1.dist-info/{n}" for n in ("METADATA", "RECORD")]
+
+
+def test_an_entry_that_holds_the_digest_of_a_local_archive_holds_that_of_the_hollow_one(
+    world: Person, uv_release: Callable[[str], Uv]
+) -> None:
+    path = wheel(world.project, "x", "1.0")
+    own = (
+        '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["x"]\n'
+        f'[tool.uv]\npackage = false\n[tool.uv.sources]\nx = {{ path = "{path.name}" }}\n'
+    )
+    (world.project / "pyproject.toml").write_text(own)
+    uv_does(world, uv_release("0.13.9"), "sync")
+    (pointer,) = (p.relative_to(world.cache).as_posix() for p in world.cache.rglob("*.rev"))
+    original = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert original.encode() in (world.cache / pointer).read_bytes()
+    scene = scene_of(world, culprits=(at_fault(pointer),))
+    found = cache.collect(scene)
+    hollow = fact(project.collect(scene), "project")["hollow"][0]["sha256"]
+    assert hollow.encode() in member_of(found, f"cache/{pointer}").data
+    assert original.encode() not in member_of(found, f"cache/{pointer}").data
+    assert fact(found, "cache")["hashes_changed"] == [
+        {"member": f"cache/{pointer}", "from": original, "to": hollow}
+    ]
+
+
+def test_how_the_entries_that_were_taken_agree_with_their_sources_is_told(
+    failing: Callable[[str], State],
+) -> None:
+    scene = scene_of_state(failing("link_is_file"))
+    found, gaps = cache.relations(scene, cache.collect(scene).members)
+    assert [(one.source, one.relation) for one in found] == [("libs/solver", "equal")]
+    assert gaps == ()
 
 
 def test_a_bucket_at_fault_does_not_bring_everything_in_it(world: Person) -> None:

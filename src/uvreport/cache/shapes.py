@@ -127,6 +127,10 @@ class HashDigestBlake(Shape, frozen=True):
     digest: str
 
 
+# From 0.13.0 on a hash is an enum with its value inside: one entry, the algorithm and the hash.
+HashDigestEnum: TypeAlias = dict[Literal["Md5", "Sha256", "Sha384", "Sha512", "Blake2b"], str]
+
+
 # The cache info: what says whether a local source has changed since.
 
 
@@ -214,10 +218,18 @@ class Revision2Strict(_Revision, frozen=True):
 
 
 class Revision3(_Revision, frozen=True):
-    """0.12.0 and later; written as a map by 0.12.2..0.12.24."""
+    """0.12.0..0.12.24; written as a map from 0.12.2 on."""
 
     id: str
     hashes: list[HashDigestBlake]
+    size: U64 | None = None
+
+
+class Revision3Enum(_Revision, frozen=True):
+    """0.13.0 and later."""
+
+    id: str
+    hashes: list[HashDigestEnum]
     size: U64 | None = None
 
 
@@ -263,10 +275,20 @@ class Archive4Blake(_Archive, frozen=True):
 
 
 class Archive5(_Archive, frozen=True):
-    """0.12.0 and later; written as a map by 0.12.2..0.12.24."""
+    """0.12.0..0.12.24; written as a map from 0.12.2 on."""
 
     id: str
     hashes: list[HashDigestBlake]
+    filename: Wheel
+    version: U8
+    size: U64 | None = None
+
+
+class Archive5Enum(_Archive, frozen=True):
+    """0.13.0 and later."""
+
+    id: str
+    hashes: list[HashDigestEnum]
     filename: Wheel
     version: U8
     size: U64 | None = None

@@ -51,9 +51,9 @@ class Scene(Struct, frozen=True, kw_only=True):
 
     `places` are the person's own paths, `environ` is the whole environment, `run` is the failing run on the
     shadow, `packages` are normalised names, `around` are the cache-relative paths that the failing run read
-    around the culprits. `ask` runs `uv <args>` on the shadow, bounded. `root` is put before every path that
-    is read, so that the files of another system can be laid out in a folder. `with_archives` lets small local
-    wheels and sdists in.
+    around the culprits, `missing` those whose absence is at fault. `ask` runs `uv <args>` on the shadow, bounded.
+    `root` is put before every path that is read, so that the files of another system can be laid out in a folder.
+    `with_archives` lets small local wheels and sdists in.
     """
 
     places: Places
@@ -66,6 +66,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     packages: tuple[str, ...] = ()
     culprits: tuple[Culprit, ...] = ()
     around: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     root: str = ""
     with_archives: bool = False
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from uvreport import hollow
+from uvreport import relations as believed
 from uvreport import uv as door
-from uvreport.bundle import Gap, Member
+from uvreport.bundle import Gap, Member, Relation
 from uvreport.cache import buckets, examine
 from uvreport.collectors import (
     Collector,
     Findings,
     Scene,
     at,
+    dicts,
     facts,
     link_chain,
     names_in,
@@ -27,19 +32,37 @@ from uvreport.collectors import (
     reason,
     release_of,
     state,
+    table,
+    tables,
     text,
+    unique,
 )
-from uvreport.collectors.settings import discover, flags
+from uvreport.collectors.project import hash_changes, hollow_archives
+from uvreport.collectors.settings import discover, flags, workspace_root
+from uvreport.collectors.sources import declaring, find_links, named_locals, path_sources
 from uvreport.collectors.system import synced_by
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 LIMIT_BYTES = 5_000_000
 MAX_MEMBERS = 3_000
 MAX_EXAMINED = 300
 
+# An archive at fault is taken whole up to these; of a larger one, its metadata and the names.
+ARCHIVE_LIMIT_BYTES = 1_000_000
+MAX_IN_ARCHIVE = 500
+MAX_NAMES_IN_ARCHIVE = 2_000
+MAX_WALKED_IN_ARCHIVE = 20_000
+
 FURNITURE = ("CACHEDIR.TAG", ".gitignore", ".lock")
 SDIST_ENDINGS = (".tar.gz", ".zip", ".tgz")
 
 BUCKET_FURNITURE = (".git", ".gitignore")
+
+# The entries that hold digests of archives.
+POINTERS = (".rev", ".http", "hashes.msgpack")
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 NETWORK_FILESYSTEMS = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "9p", "ceph", "fuse.ceph", "fuse.sshfs",
@@ -62,8 +85,13 @@ class Mount(Struct, frozen=True, kw_only=True):
 def collect(scene: Scene) -> Findings:
     gaps: list[Gap] = []
     root = scene.places.cache
-    paths, missing = _wanted(scene, gaps)
-    members = _taken(scene, paths, gaps)
+    at_fault = {path: _archive(scene, path) for path in _archives_at_fault(scene)}
+    by_name = frozenset(path for found in at_fault.values() for path in found.by_name)
+    paths, missing = _wanted(scene, at_fault, gaps)
+    members = _taken(scene, paths, by_name, gaps)
+    hollowed = _hollow_archives(scene, members, at_fault)
+    members = sorted([*members, *hollowed], key=lambda member: member.path)
+    members, changes = _with_hashes_of_hollow_ones(scene, members)
     value: dict[str, Any] = {"path": root, "chosen_by": chosen_by(scene)}
     what = state(scene, root)
     if what is None or not stat.S_ISDIR(what.st_mode):
@@ -72,6 +100,16 @@ def collect(scene: Scene) -> Findings:
         gaps.append(Gap(what="cache", why="it is not a folder" if what else "there is none"))
     else:
         value |= _about(scene, what, gaps)
+    value["archives"] = [_about_archive(path, found, members) for path, found in at_fault.items()]
+    value["archives"] += [
+        {
+            "path": path,
+            "taken": "metadata",
+            "files": sorted(member.path for member in hollowed if _archive_of(member) == path),
+        }
+        for path in sorted({_archive_of(member) for member in hollowed})
+    ]
+    value["hashes_changed"] = changes
     entries = _examined(scene, members, missing)
     found = (facts("cache", value), facts("cache-entries", entries), *members)
     return Findings(members=found, gaps=tuple(gaps))
@@ -286,15 +324,142 @@ def _mixed(found: list[dict[str, Any]], release: str) -> dict[str, list[str]]:
 # The entries
 
 
-def _wanted(scene: Scene, gaps: list[Gap]) -> tuple[list[str], list[str]]:
+class Archive(Struct, frozen=True, kw_only=True):
+    """What is taken of an archive at fault: all paths in it, cache-relative, and which of them by name only."""
+
+    paths: tuple[str, ...]
+    by_name: frozenset[str]
+    whole: bool
+    left_out: int
+
+
+def _archives_at_fault(scene: Scene) -> list[str]:
+    """The archives that hold a culprit, or lack a file whose absence is at fault; cache-relative, sorted."""
+    found = set()
+    for path in (*(culprit.path for culprit in scene.culprits), *scene.missing):
+        parts = path.split("/")
+        if len(parts) > 1 and buckets.kind_of(parts[0]) == "archive":
+            found.add("/".join(parts[:2]))
+    return sorted(found)
+
+
+def _archive(scene: Scene, path: str) -> Archive:
+    """All of a small archive; of a large one all names, with content only what its dist-info folder holds.
+
+    What is not text goes in by name only even so: redaction has to look into everything that goes in with content.
+    """
+    # Its metadata first, however much else there is.
+    tops = sorted(
+        (f"{path}/{name}" for name in names_in(scene, _in_cache(scene, path))),
+        key=lambda top: not _is_metadata(top),
+    )
+    paths: list[str] = []
+    for top in tops:
+        paths += _tree(scene, top, max(MAX_WALKED_IN_ARCHIVE - len(paths), 1))
+    left_out = len(paths) - MAX_NAMES_IN_ARCHIVE
+    paths = paths[:MAX_NAMES_IN_ARCHIVE]
+    states = {found: state(scene, _in_cache(scene, found), follow=False) for found in paths}
+    sizes = {found: what.st_size for found, what in states.items() if what and stat.S_ISREG(what.st_mode)}
+    whole = len(sizes) <= MAX_IN_ARCHIVE and sum(sizes.values()) <= ARCHIVE_LIMIT_BYTES and left_out <= 0
+    by_name = {
+        found for found in sizes if not _is_metadata(found) and not (whole and _reads_as_text(scene, found))
+    }
+    return Archive(paths=(path, *paths), by_name=frozenset(by_name), whole=whole, left_out=max(left_out, 0))
+
+
+def _hollow_archives(scene: Scene, members: list[Member], at_fault: Collection[str]) -> list[Member]:
+    """The metadata of every archive that a taken entry leads to, with a RECORD of just that.
+
+    A release that gets past the entry at fault links the archive: of an empty folder it would say another failure.
+    """
+    there = {member.path for member in members}
+    found: list[Member] = []
+    for member in members:
+        path = member.path.removeprefix("cache/")
+        if member.kind != "dir" or path.count("/") != 1 or path in at_fault or _archive_of(member) != path:
+            continue
+        files: dict[str, bytes] = {}
+        for info in names_in(scene, _in_cache(scene, path)):
+            for name in (
+                names_in(scene, _in_cache(scene, f"{path}/{info}")) if info.endswith(".dist-info") else ()
+            ):
+                with contextlib.suppress(OSError):
+                    data = read(
+                        scene, _in_cache(scene, f"{path}/{info}/{name}"), limit_bytes=ARCHIVE_LIMIT_BYTES
+                    )
+                    files[f"{info}/{name}"] = data
+        for name, data in hollow.unpacked(files).items():
+            if f"{member.path}/{name}" not in there:
+                found.append(Member(path=f"{member.path}/{name}", data=data, mtime_ns=member.mtime_ns))
+    return found
+
+
+def _archive_of(member: Member) -> str:
+    """The archive that a member is or is in, cache-relative; "" for one that is elsewhere."""
+    parts = member.path.split("/")[1:3]
+    return "/".join(parts) if len(parts) == 2 and buckets.kind_of(parts[0]) == "archive" else ""
+
+
+def _is_metadata(path: str) -> bool:
+    return any(part.endswith(".dist-info") for part in path.split("/")[2:3])
+
+
+def _reads_as_text(scene: Scene, path: str) -> bool:
+    try:
+        return "\0" not in read(scene, _in_cache(scene, path), limit_bytes=ARCHIVE_LIMIT_BYTES).decode(
+            "utf-8"
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _about_archive(path: str, found: Archive, members: list[Member]) -> dict[str, Any]:
+    taken = {member.path.removeprefix("cache/") for member in members}
+    named = found.by_name & taken
+    return {
+        "path": path,
+        "taken": "whole" if found.whole and not named else "in part",
+        "by_name_only": sorted(named)[:MAX_IN_ARCHIVE],
+        "by_name_only_count": len(named),
+        "left_out": found.left_out + len(set(found.paths) - taken),
+    }
+
+
+def _with_hashes_of_hollow_ones(
+    scene: Scene, members: list[Member]
+) -> tuple[list[Member], list[dict[str, Any]]]:
+    """The members with each digest of a local archive replaced by that of the hollow one that goes into the bundle.
+
+    The lockfile in the bundle names the hollow ones, and uv believes an entry only with the digest of the lockfile.
+    """
+    if not any(_DIGEST.search(member.data) for member in members if member.path.endswith(POINTERS)):
+        return members, []
+    pairs = hash_changes(hollow_archives(scene, declaring(scene)))
+    found, changes = [], []
+    for member in members:
+        data = member.data
+        if member.path.endswith(POINTERS):
+            changes += [
+                {"member": member.path, "from": old, "to": new} for old, new in pairs if old.encode() in data
+            ]
+            data = hollow.replaced(data, pairs)
+        found.append(replace(member, data=data) if data is not member.data else member)
+    return found, changes
+
+
+def _wanted(scene: Scene, at_fault: dict[str, Archive], gaps: list[Gap]) -> tuple[list[str], list[str]]:
     """The cache-relative paths to take, most important first, and those named that are not there."""
     root = scene.places.cache
     paths = paths_of(scene)
     culprits = [culprit.path for culprit in scene.culprits]
     wanted: dict[str, None] = {}
     for path in culprits:
-        # A bucket at fault is so by its mode: everything that was ever put into it is not the evidence.
-        wanted.update(dict.fromkeys(_tree(scene, path) if "/" in path else [path]))
+        # A bucket at fault is so by its mode: everything that was ever put into it is not the evidence. An archive
+        # has rules of its own.
+        tree = _tree(scene, path, MAX_MEMBERS) if "/" in path and path not in at_fault else [path]
+        wanted.update(dict.fromkeys(tree))
+    for archive in at_fault.values():
+        wanted.update(dict.fromkeys(archive.paths))
     for path in culprits:
         beside = examine.neighbours(at(scene, root), path)
         wanted.update(dict.fromkeys(p for p in sorted(beside) if not _is_code(p)))
@@ -323,26 +488,26 @@ def _in_cache(scene: Scene, path: str) -> str:
     return str(paths.join(scene.places.cache, *path.split("/")))
 
 
-def _tree(scene: Scene, path: str) -> list[str]:
-    """A path and, when it is a folder, everything in it: a folder at fault is at fault by what it holds."""
+def _tree(scene: Scene, path: str, most: int) -> list[str]:
+    """A path and, when it is a folder, all or `most` of what is in it: a folder at fault is so by what it holds."""
     found = [path]
     what = state(scene, _in_cache(scene, path), follow=False)
     if what is not None and stat.S_ISDIR(what.st_mode):
         for name in names_in(scene, _in_cache(scene, path)):
-            if len(found) > MAX_MEMBERS:
+            if len(found) > most:
                 break
-            found.extend(_tree(scene, f"{path}/{name}"))
+            found.extend(_tree(scene, f"{path}/{name}", most - len(found)))
     return found
 
 
-def _taken(scene: Scene, wanted: list[str], gaps: list[Gap]) -> list[Member]:
+def _taken(scene: Scene, wanted: list[str], by_name: frozenset[str], gaps: list[Gap]) -> list[Member]:
     members: dict[str, Member] = {}
     left, dropped = LIMIT_BYTES, 0
     for path in wanted:
         if len(members) >= MAX_MEMBERS:
             dropped += 1
             continue
-        member = _one(scene, path, left, gaps)
+        member = _one(scene, path, left, gaps, with_content=path not in by_name)
         if member is None:
             dropped += 1
             continue
@@ -378,7 +543,7 @@ def _folder(path: str, what: os.stat_result) -> Member:
     )
 
 
-def _one(scene: Scene, path: str, left: int, gaps: list[Gap]) -> Member | None:
+def _one(scene: Scene, path: str, left: int, gaps: list[Gap], *, with_content: bool) -> Member | None:
     here = _in_cache(scene, path)
     what = state(scene, here, follow=False)
     if what is None:
@@ -393,6 +558,8 @@ def _one(scene: Scene, path: str, left: int, gaps: list[Gap]) -> Member | None:
     if not stat.S_ISREG(what.st_mode):
         gaps.append(Gap(what=f"cache/{path}", why="neither file, folder nor link"))
         return None
+    if not with_content:
+        return Member(path=f"cache/{path}", mode=mode, mtime_ns=time)
     if what.st_size > left:
         return None
     try:
@@ -431,6 +598,35 @@ def _examined(scene: Scene, members: list[Member], missing: list[str]) -> list[A
             del entry["spans"]
             found.append({**entry, "culprit": path in named, "writers": str(finding.writers or "")})
     return sorted(found, key=lambda entry: (not entry["culprit"], entry["path"]))
+
+
+# Times
+
+
+def relations(scene: Scene, members: Sequence[Member]) -> tuple[tuple[Relation, ...], tuple[Gap, ...]]:
+    """How the entries among `members` agree with the times of their local sources, and what cannot be said."""
+    if scene.root:  # the files of another system: their times are those of a copy
+        return (), ()
+    entries = [member.path.removeprefix("cache/") for member in members if member.path.startswith("cache/")]
+    return believed.relations(scene.places.cache, entries, scene.places.project, _local_sources(scene))
+
+
+def _local_sources(scene: Scene) -> list[str]:
+    """Every directory and archive of this machine that uv may have built or unpacked, and folders of find-links."""
+    paths = paths_of(scene)
+    files = declaring(scene)
+    root = workspace_root(scene)
+    found = [file.folder for file in files]
+    found += [local.path for local in named_locals(scene)]
+    found += [local.path for file in files for local in path_sources(scene, file)]
+    found += [local.path for local in find_links(scene)]
+    for package in dicts(table(scene, paths.join(root, "uv.lock")).get("package")):
+        source = tables(package.get("source"))
+        for kind in ("path", "directory", "editable", "virtual", "registry"):
+            where = source.get(kind)
+            if isinstance(where, str) and "://" not in where:
+                found.append(paths.normpath(paths.join(root, where)))
+    return unique(found)
 
 
 COLLECTOR = Collector(

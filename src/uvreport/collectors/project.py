@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import posixpath
 import re
@@ -11,7 +12,9 @@ import time
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from uvreport import hollow
 from uvreport.bundle import Gap, Member
 from uvreport.collectors import (
     FILE_LIMIT_BYTES,
@@ -20,14 +23,17 @@ from uvreport.collectors import (
     Scene,
     at,
     deep_without_userinfo,
+    dicts,
     facts,
     is_dir,
     is_file,
+    names_in,
     paths_of,
     read,
     reason,
     state,
     strings,
+    table,
     tables,
     text,
     under,
@@ -49,6 +55,13 @@ from uvreport.collectors.sources import (
 TOTAL_LIMIT_BYTES = 20_000_000
 ARCHIVE_LIMIT_BYTES = 200_000
 MAX_PER_GLOB = 200
+
+# Of a folder of find-links with more archives than the first, only those that can matter keep their metadata.
+MAX_WITH_METADATA = 50
+MAX_NAMED = 500
+MAX_HOLLOW = 200
+# The digest of an archive is wanted where a lockfile may hold it; hashing stops after half a second's worth.
+HASH_LIMIT_BYTES = 300_000_000
 GLOB_LIMIT_S = 1.0
 
 # Beyond so many levels, a source that is reached by `..` says more about the machine than about the failure.
@@ -63,14 +76,14 @@ _CODE = (
     ".java", ".f90", ".cu", ".so", ".pyd", ".dll", ".proto", ".ipynb", ".sql",
 )  # fmt: skip
 
-How = Literal["content", "stand-in", "folder", "script", "version"]
+How = Literal["content", "stand-in", "folder", "script", "version", "hollow"]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """A path of the project, how it is taken, and what for.
 
     "content": as it is. "stand-in": an empty file of that name. "folder": that it is there. "script": its
-    metadata. "version": the lines that assign a version.
+    metadata. "version": the lines that assign a version. "hollow": an archive with nothing but its metadata.
     """
 
     path: str
@@ -80,9 +93,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 def collect(scene: Scene) -> Findings:
     files = declaring(scene)
-    wanted = _wanted(scene, files)
+    hollowed = hollow_archives(scene, files)
+    wanted = _wanted(scene, files, set(hollowed))
     levels = climb(scene, [want.path for want in wanted])
-    members, gaps, taken = _taken(scene, wanted, levels)
+    members, gaps, taken = _taken(scene, wanted, levels, hollowed)
+    members, changes = _with_hashes_of_hollow_ones(members, taken, hollowed)
     root = workspace_root(scene)
     value = {
         "root": root,
@@ -90,7 +105,9 @@ def collect(scene: Scene) -> Findings:
         "climb": levels,
         "declaring": [_about(file) for file in files],
         "taken": taken,
-        "stand_ins": [entry["member"] for entry in taken if entry["how"] != "content"],
+        "stand_ins": [entry["member"] for entry in taken if entry["how"] not in ("content", "hollow")],
+        "hollow": [entry for entry in taken if entry["how"] == "hollow"],
+        "lock_hashes_changed": changes,
     }
     return Findings(members=(facts("project", value), *members), gaps=tuple(gaps))
 
@@ -161,7 +178,7 @@ def place(scene: Scene, path: str, levels: int) -> str | None:
 # What is wanted
 
 
-def _wanted(scene: Scene, files: tuple[Declaring, ...]) -> list[Wanted]:
+def _wanted(scene: Scene, files: tuple[Declaring, ...], hollowed: set[str]) -> list[Wanted]:
     paths = paths_of(scene)
     found: list[Wanted] = []
 
@@ -189,22 +206,23 @@ def _wanted(scene: Scene, files: tuple[Declaring, ...]) -> list[Wanted]:
             )
     for local in [*named_locals(scene), *(local for file in files for local in path_sources(scene, file))]:
         if local.path.lower().endswith(ARCHIVES) and not is_dir(scene, local.path):
-            want(local.path, "stand-in", "a local archive")
+            want(local.path, "hollow" if local.path in hollowed else "stand-in", "a local archive")
         elif is_dir(scene, local.path):
             want(local.path, "folder", "a local source")
             found.extend(_source_tree(scene, local.path, {}))
     for local in find_links(scene):
         if is_dir(scene, local.path):
             want(local.path, "folder", "find-links")
-            names = [n for n in sorted(os.listdir(at(scene, local.path))) if n.lower().endswith(ARCHIVES)]
-            for name in names[:MAX_PER_GLOB]:
-                want(paths.join(local.path, name), "stand-in", "find-links")
+            here = [paths.join(local.path, name) for name in _archives_in(scene, local.path)]
+            # Those with metadata first: the cap is on names.
+            for path in sorted(here, key=lambda path: path not in hollowed)[:MAX_NAMED]:
+                want(path, "hollow" if path in hollowed else "stand-in", "find-links")
         elif is_file(scene, local.path):
             want(local.path, "content" if local.path.endswith(".html") else "stand-in", "find-links")
     for file in files:
         if paths.basename(file.path) == "pyproject.toml":
             found.extend(_source_tree(scene, file.folder, file.document))
-    order = ("content", "script", "version", "stand-in", "folder")
+    order = ("content", "script", "version", "hollow", "stand-in", "folder")
     best: dict[str, Wanted] = {}
     for entry in sorted(found, key=lambda entry: order.index(entry.how)):
         best.setdefault(entry.path, entry)
@@ -366,7 +384,7 @@ def _matching(scene: Scene, folder: str, pattern: str) -> list[str]:
 
 
 def _taken(
-    scene: Scene, wanted: list[Wanted], levels: int
+    scene: Scene, wanted: list[Wanted], levels: int, hollowed: dict[str, Hollowed]
 ) -> tuple[list[Member], list[Gap], list[dict[str, Any]]]:
     members: dict[str, Member] = {}
     gaps: list[Gap] = []
@@ -392,7 +410,7 @@ def _taken(
             member = Member(path=path, kind="dir", mode=mode, mtime_ns=what.st_mtime_ns)
         else:
             try:
-                how, data = _content(scene, want, what.st_size)
+                how, data, about = _content(scene, want, what.st_size, hollowed)
             except OSError as error:
                 gaps.append(Gap(what=want.path, why=reason(error)))
                 continue
@@ -406,27 +424,198 @@ def _taken(
                 continue
             left -= len(data)
             member = Member(path=path, data=data, mode=mode, mtime_ns=what.st_mtime_ns)
-            taken.append({"member": path, "how": how, "why": want.why, "size_bytes": what.st_size})
+            if "problem" in about:
+                gaps.append(Gap(what=want.path, why=about["problem"]))
+            taken.append({"member": path, "how": how, "why": want.why, "size_bytes": what.st_size, **about})
         members[path] = member
         for folder in _unusual_folders(scene, want.path, levels):
             members.setdefault(folder.path, folder)
     return list(members.values()), gaps, taken
 
 
-def _content(scene: Scene, want: Wanted, size_bytes: int) -> tuple[How, bytes]:
-    if want.how == "stand-in":
+def _content(
+    scene: Scene, want: Wanted, size_bytes: int, hollowed: dict[str, Hollowed]
+) -> tuple[How, bytes, dict[str, Any]]:
+    """How a file is taken in the end, its bytes, and what there is to tell about it."""
+    if want.how in ("stand-in", "hollow"):
         archive = want.path.lower().endswith(ARCHIVES)
         if scene.with_archives and archive and size_bytes <= ARCHIVE_LIMIT_BYTES:
-            return "content", read(scene, want.path, limit_bytes=ARCHIVE_LIMIT_BYTES)
-        return "stand-in", b""
+            return "content", read(scene, want.path, limit_bytes=ARCHIVE_LIMIT_BYTES), {}
+        found = hollowed.get(want.path)
+        if found is None:
+            return "stand-in", b"", {}
+        if found.archive is not None:
+            return "hollow", found.archive.data, _about_hollow(found, found.archive)
+        # The very failure, often: a page of a proxy, or the pointer that Git LFS leaves, under an archive's name.
+        data = read(scene, want.path) if size_bytes <= ARCHIVE_LIMIT_BYTES else b"\0"
+        if _is_text(data):
+            return (
+                "content",
+                data,
+                {"problem": f"not an archive: {found.problem}; it is text and goes in as it is"},
+            )
+        # What is packed in a broken archive cannot be looked into, so nobody could redact it. An empty one fails alike.
+        return "stand-in", b"", {"problem": f"not an archive: {found.problem}; an empty file stands in"}
     data = read(scene, want.path, limit_bytes=FILE_LIMIT_BYTES)
     if want.how == "script":
-        return "script", script_metadata(data)
+        return "script", script_metadata(data), {}
     if want.how == "version":
         lines = data.decode("utf-8", "replace").splitlines(keepends=True)
         kept = [line for line in lines if re.match(r"""(?i)\s*_*version_*\s*(?::[^=]*)?=\s*["'(\d]""", line)]
-        return "version", "".join(kept).encode()
-    return "content", data
+        return "version", "".join(kept).encode(), {}
+    return "content", data, {}
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+# Archives
+
+
+class Hollowed(Struct, frozen=True, kw_only=True):
+    """What became of a local archive: its hollow form, or why there is none. Digests are SHA-256, "" if not known."""
+
+    archive: hollow.Hollow | None
+    problem: str = ""
+    sha256_original: str = ""
+    sha256: str = ""
+
+
+def hollow_archives(scene: Scene, files: tuple[Declaring, ...]) -> dict[str, Hollowed]:
+    """The local archives that uv may ask for metadata, by path: named as sources, or in a folder of find-links."""
+    budget = [HASH_LIMIT_BYTES]
+    found: dict[str, Hollowed] = {}
+
+    def take(path: str) -> Hollowed | None:
+        if path not in found and len(found) < MAX_HOLLOW and is_file(scene, path):
+            found[path] = _hollowed(scene, path, budget)
+        return found.get(path)
+
+    for local in local_archives(scene, files):
+        take(local)
+    for link in find_links(scene):
+        if is_file(scene, link.path) and link.path.lower().endswith(ARCHIVES):
+            take(link.path)
+        here: dict[str, list[str]] = {}
+        names = _archives_in(scene, link.path)
+        for name in names:
+            path = paths_of(scene).join(link.path, name)
+            here.setdefault(hollow.package_of(name), []).append(path)
+        waiting = (
+            list(here)
+            if len(names) <= MAX_WITH_METADATA
+            else sorted(_named_packages(scene, files) & set(here))
+        )
+        for package in waiting:  # it grows: what a package asks for can matter too
+            for path in here[package]:
+                one = take(path)
+                asked = one.archive.requires if one and one.archive else ()
+                waiting.extend(name for name in asked if name in here and name not in waiting)
+    return found
+
+
+def local_archives(scene: Scene, files: tuple[Declaring, ...]) -> list[str]:
+    """The archives that requirements or sources name by path."""
+    named = [*named_locals(scene), *(local for file in files for local in path_sources(scene, file))]
+    return sorted({local.path for local in named if local.path.lower().endswith(ARCHIVES)})
+
+
+def _archives_in(scene: Scene, folder: str) -> list[str]:
+    return [name for name in names_in(scene, folder) if name.lower().endswith(ARCHIVES)]
+
+
+def _named_packages(scene: Scene, files: tuple[Declaring, ...]) -> set[str]:
+    """The normalised names of all packages that the lockfile, the declaring files, the command or the failure name."""
+    found = {hollow.normalized(name) for name in (*scene.packages, *scene.failure.packages)}
+    found |= {"setuptools", "wheel"}  # what a source without a build system is built with
+    lock = table(scene, paths_of(scene).join(workspace_root(scene), "uv.lock"))
+    found |= {hollow.normalized(str(entry.get("name"))) for entry in dicts(lock.get("package"))}
+    said = [text(scene, path) for path in requirement_files(scene)]
+    said += scene.run.argv
+    lines = [line for file in files for line in _requirements_of(file.document)]
+    lines += [line for text_ in said for line in text_.splitlines()]
+    for line in lines:
+        name = re.match(r"\s*([A-Za-z0-9][\w.-]*)", line)
+        if name:
+            found.add(hollow.normalized(name[1]))
+    return found
+
+
+def _requirements_of(value: Any) -> list[str]:
+    """Every string in a document that may be a requirement: any that begins like one, wherever it stands."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [*value, *(line for item in value.values() for line in _requirements_of(item))]
+    return [line for item in value for line in _requirements_of(item)] if isinstance(value, list) else []
+
+
+def _hollowed(scene: Scene, path: str, budget: list[int]) -> Hollowed:
+    """The hollow form of one archive; `budget` is how many bytes may still be hashed."""
+    name = paths_of(scene).basename(path)
+    try:
+        with open(at(scene, path), "rb") as file:
+            original = ""
+            size_bytes = os.fstat(file.fileno()).st_size
+            if size_bytes <= budget[0]:
+                budget[0] -= size_bytes
+                digest = hashlib.sha256()
+                while block := file.read(1 << 20):
+                    digest.update(block)
+                original = digest.hexdigest()
+                file.seek(0)
+            made = hollow.hollow(file, name, with_setup=scene.failure.class_ == "build")
+    except hollow.NotAnArchiveError as problem:
+        return Hollowed(archive=None, problem=str(problem), sha256_original=original)
+    except OSError as problem:
+        return Hollowed(archive=None, problem=reason(problem))
+    return Hollowed(archive=made, sha256_original=original, sha256=hashlib.sha256(made.data).hexdigest())
+
+
+def _about_hollow(found: Hollowed, archive: hollow.Hollow) -> dict[str, Any]:
+    return {
+        "kept": archive.kept,
+        "shortened": archive.shortened,
+        "files_left_out": archive.left_out,
+        "sha256_original": found.sha256_original or None,
+        "sha256": found.sha256,
+    }
+
+
+def hash_changes(hollowed: dict[str, Hollowed]) -> tuple[tuple[str, str], ...]:
+    """The digests of archives as they are on this machine, each with that of the hollow one in the bundle."""
+    return tuple(
+        (one.sha256_original, one.sha256)
+        for one in hollowed.values()
+        if one.archive is not None and one.sha256_original
+    )
+
+
+def _with_hashes_of_hollow_ones(
+    members: list[Member], taken: list[dict[str, Any]], hollowed: dict[str, Hollowed]
+) -> tuple[list[Member], list[dict[str, Any]]]:
+    """The members with each right digest of a local archive replaced by that of the hollow one, and which those are.
+
+    uv compares (measured: 0.6.8, 0.9.30, 0.13.9), so `uv sync` would fail with a mismatch that nobody had. A digest
+    that did not fit the archive before does not fit now.
+    """
+    pairs = hash_changes(hollowed)
+    whole = {entry["member"] for entry in taken if entry["how"] == "content"}
+    found = []
+    changes: list[dict[str, Any]] = []
+    for member in members:
+        data = member.data
+        if member.path in whole and pairs and _is_text(data):
+            changes += [
+                {"member": member.path, "from": old, "to": new} for old, new in pairs if old.encode() in data
+            ]
+            data = hollow.replaced(data, pairs)
+        found.append(replace(member, data=data) if data is not member.data else member)
+    return found, changes
 
 
 def script_metadata(data: bytes) -> bytes:

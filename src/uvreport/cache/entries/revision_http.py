@@ -22,7 +22,8 @@ READERS = (
     Reader(ReleaseRange("0.7.1", "0.11.8"), shapes.Revision2Blake),
     Reader(ReleaseRange("0.11.9", "0.11.10"), shapes.Revision2Strict),
     Reader(ReleaseRange("0.11.11", "0.11.33"), shapes.Revision2Blake),
-    Reader(since("0.12.0"), shapes.Revision3),
+    Reader(ReleaseRange("0.12.0", "0.12.24"), shapes.Revision3),
+    Reader(since("0.13.0"), shapes.Revision3Enum),
 )
 
 

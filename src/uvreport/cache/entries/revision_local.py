@@ -74,6 +74,11 @@ class Pointer5Sized(_Pointer, frozen=True):
     revision: shapes.Revision3
 
 
+class Pointer5Enum(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo5
+    revision: shapes.Revision3Enum
+
+
 READERS = (
     Reader(until("0.1.31"), Manifest),
     Reader(ReleaseRange("0.1.32", "0.4.7"), PointerTimestamp),
@@ -85,7 +90,8 @@ READERS = (
     Reader(ReleaseRange("0.7.1", "0.11.8"), Pointer5Blake),
     Reader(ReleaseRange("0.11.9", "0.11.10"), Pointer5Strict),
     Reader(ReleaseRange("0.11.11", "0.11.33"), Pointer5Blake),
-    Reader(since("0.12.0"), Pointer5Sized),
+    Reader(ReleaseRange("0.12.0", "0.12.24"), Pointer5Sized),
+    Reader(since("0.13.0"), Pointer5Enum),
 )
 
 
