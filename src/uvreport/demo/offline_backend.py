@@ -45,7 +45,7 @@ def _project() -> tuple[str, str]:
         text = file.read()
     name = re.search(r'^name\s*=\s*"([^"]+)"', text, re.MULTILINE)
     version = re.search(r'^version\s*=\s*"([^"]+)"', text, re.MULTILINE)
-    assert name is not None  # noqa: S101  # the projects that this is copied into have one
+    assert name is not None  # the projects that this is copied into have one
     if version is not None:
         return name[1], version[1]
     with open("VERSION", encoding="utf-8") as file:
