@@ -8,7 +8,7 @@ import pytest
 
 from uvreport.bundle import Failure, Places, Run, Snapshot, Uv
 from uvreport.errors import UsageError
-from uvreport.redact.known import Known, discover, from_json
+from uvreport.redact.known import Known, discover, discover_here, from_json
 from uvreport.redact.names import is_nothing, is_secret_variable, says_secret
 
 if TYPE_CHECKING:
@@ -187,3 +187,11 @@ def test_a_value_that_is_none_is_known_for_none(value: bytes) -> None:
 @pytest.mark.parametrize("value", [b"hunter2", b"$aB3#xY", b"-Zq4_x!", b"!1abcD", b"swordfish", b"a"])
 def test_a_value_that_could_be_one_is_taken_for_one(value: bytes) -> None:
     assert not is_nothing(value)
+
+
+def test_people_in_a_project_file_that_does_not_parse_are_known_all_the_same(tmp_path: Path) -> None:
+    broken = '[project]\nauthors = [{ name = "Ines Aguilar", email = "ines@lab.example" }]\ndependencies = [\n"a"\n"b"]\n'
+    (tmp_path / "pyproject.toml").write_text(broken)
+    known = discover_here({"HOME": str(tmp_path / "home")}, str(tmp_path), "linux")
+    assert "Ines Aguilar" in known.full_names
+    assert "ines@lab.example" in known.emails

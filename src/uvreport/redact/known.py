@@ -387,6 +387,13 @@ def _lines(text: str) -> dict[str, Any]:
         re.findall(r"([A-Za-z_-]{1,60})\s{0,8}=\s{0,8}[\"']([^\"'\r\n]{1,2000})", text)
     ):
         found[str(number)] = {key: value}
+    people = [
+        {key: value}
+        for block in re.findall(r"(?:authors|maintainers)\s{0,8}=\s{0,8}\[([^\]]{0,4000})", text)
+        for key, value in re.findall(r"\b(name|email)\s{0,8}=\s{0,8}[\"']([^\"'\r\n]{1,200})", block)
+    ]
+    if people:
+        found["project"] = {"authors": people}
     return found
 
 
