@@ -5,7 +5,7 @@ tools are read from pyproject.toml here, because `pip install --group` came with
 """
 
 # A script, not a package, that talks to whoever called make, and that has to refuse Pythons that are too old.
-# ruff: noqa: INP001, T201, UP036
+# ruff: noqa: UP036
 
 from __future__ import annotations
 

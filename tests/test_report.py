@@ -29,7 +29,13 @@ def test_when_redaction_costs_the_reproduction_the_rule_is_named(
     on_path(world, uv)
     stages: list[Stage] = []
     report = collect(
-        Request(argv=("uv", "lock"), environ=world.env, cwd=str(world.project), output=str(tmp_path), uv_path=uv.path),
+        Request(
+            argv=("uv", "lock"),
+            environ=world.env,
+            cwd=str(world.project),
+            output=str(tmp_path),
+            uv_path=uv.path,
+        ),
         stages.append,
     )
     assert stages == list(Stage)

@@ -143,7 +143,9 @@ def test_the_tree_shaped_log_of_the_first_releases_is_not_taken_for_errors():
 
 
 def test_a_log_whose_times_were_taken_out_is_still_a_log():
-    steadied = "error: Failed to deserialize cache entry\n    <time> DEBUG uv_fs Released lock at `/x/.lock`\n"
+    steadied = (
+        "error: Failed to deserialize cache entry\n    <time> DEBUG uv_fs Released lock at `/x/.lock`\n"
+    )
     chain = parse(steadied)
     assert chain is not None
     assert chain.frames == ("Failed to deserialize cache entry",)

@@ -38,7 +38,9 @@ def command(source: str, known: str | None, output: str | None, as_json: bool) -
     from uvreport.redact.known import discover_here, from_json
     from uvreport.redact.tree import redact_tree
 
-    private = discover_here(os.environ, os.getcwd(), sys.platform) if known is None else from_json(_read(known))
+    private = (
+        discover_here(os.environ, os.getcwd(), sys.platform) if known is None else from_json(_read(known))
+    )
     if source != "-" and not os.path.lexists(source):
         raise UsageError(f"There is no {source}.", hint="Name a file, a directory, or - for standard input.")
     if source != "-" and os.path.isdir(source):
