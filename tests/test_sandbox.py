@@ -57,9 +57,13 @@ def contained(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def bundle(
-    *members: Member, argv: tuple[str, ...] = ("uv", "sync"), culprits: tuple[str, ...] = (), **more: Any
+    *members: Member,
+    argv: tuple[str, ...] = ("uv", "sync"),
+    culprits: tuple[str, ...] = (),
+    release: str = "0.6.6",
+    **more: Any,
 ) -> Bundle:
-    uv = Uv(path="uv", release="0.6.6")
+    uv = Uv(path="uv", release=release)
     run = Run(
         argv=argv,
         examined=argv,
@@ -130,7 +134,7 @@ def bundled(state: State) -> Bundle:
         for glob in state.culprits
         for path in state.cache.glob(glob)
     )
-    return bundle(*members, argv=state.argv, culprits=guilty)
+    return bundle(*members, argv=state.argv, culprits=guilty, release=state.fails)
 
 
 def run(box: Box, uv: Uv, argv: tuple[str, ...], **env: str) -> Outcome:
@@ -211,7 +215,12 @@ def test_a_stale_interpreter_entry_is_believed_at_the_sandboxs_own_interpreter(
     )
     path = str(entry.relative_to(world.cache))
     project = f'[project]\nname = "demo"\nversion = "1"\nrequires-python = "=={version}"\n'
-    stale = bundle(file("project/pyproject.toml", project), file(f"cache/{path}", data), culprits=(path,))
+    stale = bundle(
+        file("project/pyproject.toml", project),
+        file(f"cache/{path}", data),
+        culprits=(path,),
+        release="0.12.24",
+    )
     with open_sandbox(stale) as box:
         outcome = run(box, found, ("uv", "sync", "--offline"))
         assert outcome.exit_code == 2
@@ -220,6 +229,10 @@ def test_a_stale_interpreter_entry_is_believed_at_the_sandboxs_own_interpreter(
         assert not box.needed_code
     with open_sandbox(replace(stale, culprits=())) as box:
         assert run(box, found, ("uv", "sync", "--offline")).exit_code == 0
+    # 0.9.30 uses the same bucket and files interpreters under names of another form: it would never have read this.
+    with open_sandbox(stale) as box:
+        run(box, uv_release("0.9.30"), ("uv", "sync", "--offline"))
+        assert path not in set(box.reads or ())
 
 
 # -- no code

@@ -177,22 +177,27 @@ def blame(bundle: Bundle, culprit: Culprit) -> str:
 def _sure(bundle: Bundle, culprit: Culprit) -> str:
     """How it is known, unless the cure says so."""
     confirmed = culprit.confirmed
-    if not confirmed or (bundle.cure and confirmed.startswith("without ") and confirmed.endswith(" passes")):
+    if not confirmed or (bundle.cure and confirmed.startswith("without ")):
         return ""
     return sentence(said(confirmed))
 
 
 def cured(bundle: Bundle) -> str:
-    """What makes the command pass, in one sentence of Markdown; "" when nothing is known to."""
+    """What makes the failure go away, in one sentence of Markdown; "" when nothing is known to."""
     cure = bundle.cure
     if not cure:
         return ""
     if len(bundle.culprits) == 1 and cure == (bundle.culprits[0].path,):
+        confirmed = bundle.culprits[0].confirmed
+        if confirmed.endswith("goes on to build"):
+            return "Without it uv gets past this failure and goes on to build."
+        if confirmed.endswith("needs the network"):
+            return "Without it this failure is gone; the command then needs the network."
         return "Without it the command passes."
     paths = listed([code(path, 200) for path in cure[:8]])
     more = f" and {len(cure) - 8} more" if len(cure) > 8 else ""
     together = " together" if len(cure) > 1 else ""
-    return f"The command passes once {paths}{more} {'are' if len(cure) > 1 else 'is'} removed{together}."
+    return f"This failure is gone once {paths}{more} {'are' if len(cure) > 1 else 'is'} removed{together}."
 
 
 def lost(bundle: Bundle) -> str:
