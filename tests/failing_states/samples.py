@@ -36,6 +36,11 @@ def make(folder: Path, name: str, state: State, others: tuple[str, ...]) -> None
     """One sample: the bundle, and `expected.json` with what is true of it."""
     output = state.person.root / "output"
     output.mkdir()
+    # uv as a person has it, in their home: a sample must not name this machine's folders.
+    own = state.home / ".local" / "bin"
+    own.mkdir(parents=True)
+    shutil.copy2(state.uv.path, own / "uv")
+    state.env["PATH"] = os.pathsep.join([str(own), "/usr/bin", "/bin"])
     answer = uvreport(state, "collect", "--json", "--output", str(output), "--", *state.argv)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
