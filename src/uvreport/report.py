@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -23,7 +24,11 @@ from uvreport.observe import observe
 from uvreport.redact.funnel import counts, redacted
 from uvreport.redact.known import Known, discover
 from uvreport.redact.lastlook import search
+from uvreport.redact.places import canonical
+from uvreport.redact.rule import Rule
+from uvreport.registry import exports
 from uvreport.replay import prove
+from uvreport.sandbox import prepare
 from uvreport.scene import Whereabouts, find_uv, whereabouts
 from uvreport.shadow import open_shadow
 from uvreport.steady import steady
@@ -71,11 +76,12 @@ def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
     """One redacted, proven bundle for the failing command of `request`, written to its output directory."""
     begin = time.monotonic()
     _can_write(request.output)
-    snapshot = _snapshot(request, tell)
-    tell(Stage.REDACT)
-    known = discover(snapshot, request.environ)
-    bundle, ledger = redacted(snapshot, known, drop_unreadable=request.drop_unreadable)
-    bundle = pack.fit(bundle)
+    with ThreadPoolExecutor(max_workers=2) as meanwhile:
+        snapshot = _snapshot(request, tell, meanwhile)
+        tell(Stage.REDACT)
+        known = discover(snapshot, request.environ)
+        bundle, ledger = redacted(snapshot, known, drop_unreadable=request.drop_unreadable)
+        bundle = pack.fit(bundle)
     tell(Stage.PROVE)
     bundle = _proven(bundle, snapshot.run.uv)
     if bundle.proof is not None and bundle.proof.verdict != "REPRODUCED" and not _needs_more(bundle.proof):
@@ -104,9 +110,9 @@ def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
     )
 
 
-def _snapshot(request: Request, tell: Callable[[Stage], None]) -> Snapshot:
+def _snapshot(request: Request, tell: Callable[[Stage], None], meanwhile: Executor) -> Snapshot:
     if request.log is not None:
-        return _from_log(request, request.log, tell)
+        return _from_log(request, request.log, tell, meanwhile)
     command = invocation.parse(request.argv)
     uv = find_uv(request.uv_path, command.uv, request.environ)
     where = whereabouts(
@@ -114,6 +120,7 @@ def _snapshot(request: Request, tell: Callable[[Stage], None]) -> Snapshot:
     )
     env = {**request.environ, "UV_CACHE_DIR": where.places.cache}
     tell(Stage.OBSERVE)
+    _begin(meanwhile, uv, where)
     with open_shadow(where.places, also=where.also) as shadow:
         seen = observe(
             shadow,
@@ -128,6 +135,21 @@ def _snapshot(request: Request, tell: Callable[[Stage], None]) -> Snapshot:
         located = locate(shadow, uv, seen, places=where.places, env=env, timeout_s=request.timeout_s)
         tell(Stage.COLLECT)
         return _gathered(request, where, uv, seen.run, located, shadow)
+
+
+def _begin(meanwhile: Executor, uv: Uv, where: Whereabouts) -> None:
+    """Starts what takes time and needs nothing that is found out first.
+
+    What this uv makes of the Python here, for the replay; rules and templates, longer to compile than to use.
+    """
+    if uv.path:
+        meanwhile.submit(prepare, uv, canonical(where.places, sys.platform).places)
+    meanwhile.submit(_compile)
+
+
+def _compile() -> None:
+    exports("uvreport.redact.rules", "RULE", Rule)
+    render.prepare()
 
 
 def _gathered(
@@ -180,7 +202,7 @@ def _gathered(
     )
 
 
-def _from_log(request: Request, log: str, tell: Callable[[Stage], None]) -> Snapshot:
+def _from_log(request: Request, log: str, tell: Callable[[Stage], None], meanwhile: Executor) -> Snapshot:
     tell(Stage.OBSERVE)
     chain = parse(log)
     if chain is None:
@@ -208,6 +230,8 @@ def _from_log(request: Request, log: str, tell: Callable[[Stage], None]) -> Snap
         uv=uv,
         how="log",
     )
+    if request.argv:  # without a command there is nothing to replay
+        _begin(meanwhile, uv, where)
     tell(Stage.LOCATE)
     located = locate_from_log(chain, run, places=where.places)
     tell(Stage.COLLECT)

@@ -27,7 +27,13 @@ import msgspec
 from msgspec import Struct
 
 from uvreport import isolate, uv
-from uvreport.errors import BadBundleError, CannotWriteError, NoUsableUvError, UnsafeSandboxError
+from uvreport.errors import (
+    BadBundleError,
+    CannotWriteError,
+    NoUsableUvError,
+    UnsafeSandboxError,
+    UvreportError,
+)
 from uvreport.isolate import Bind, Jail, refusal, trees
 from uvreport.isolate.moved import Moved, is_text, named, sources
 
@@ -670,6 +676,17 @@ def _descendants(process: int) -> int:
 
 
 # -- what uv knows of Python ------------------------------------------------------------------------------
+
+
+def prepare(uv_: Uv, places: Places) -> None:
+    """Asks this uv what it makes of the trusted Python, so that the first replay at these places need not wait.
+
+    For whoever has something else to do meanwhile. What goes wrong here goes wrong again, and is told, in the replay.
+    """
+    with contextlib.suppress(OSError, UvreportError):
+        method = isolate.method()
+        if method.name != "none" and method.noexec:
+            _prime(uv_, places, "", method, os.path.realpath(tempfile.gettempdir()))
 
 
 def _prime(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str) -> _Kept:

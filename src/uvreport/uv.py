@@ -78,7 +78,7 @@ def run(
                 started(process.pid)
             stopped = until is not None and _said(process, err, until, begin + timeout_s)
             code: int | None = (
-                None if stopped else process.wait(max(0.0, begin + timeout_s - time.monotonic()))
+                None if stopped else _wait(process, max(0.0, begin + timeout_s - time.monotonic()))
             )
         except subprocess.TimeoutExpired:
             code = None

@@ -5,6 +5,7 @@ Source: uv-cache-key (canonical_url.rs, cache_key.rs) of the tags, checked again
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -124,6 +125,7 @@ class _Url:
         return f"{self.scheme}:{authority}{self.path}{self.query}{self.fragment}"
 
 
+@functools.lru_cache(maxsize=1024)  # every rule of every era takes the same URL apart
 def _parse(text: str) -> _Url | None:
     """The URL in its normal form, None for what uv would not take for a URL with a path of segments."""
     found = _URL.match(text.strip("".join(map(chr, range(0x21)))).translate({9: None, 10: None, 13: None}))

@@ -33,6 +33,12 @@ def _environment() -> Environment:
     )
 
 
+def prepare() -> None:
+    """Compiles the templates, for whoever has time for it now: that takes longer than to render them."""
+    for name in ("issue.md.j2", "report.html.j2"):
+        _environment().get_template(name)
+
+
 def rendered(name: str, context: dict[str, Any]) -> str:
     text: str = _environment().get_template(name).render(context)
     # Blocks that are not there leave blank lines. Inside a fence blank lines are part of the text.
