@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests import shared_cases
+from tests.cache.test_examine import blamed, check_blame
+from tests.failing_states.state import flat
 from tests.stories import replay
 from uvreport import releases
 
@@ -34,6 +36,11 @@ def test_collect_and_replay_say_what_is_true_of_the_case(
         monkeypatch.setenv(key, value)
     case = shared_cases.build(name, tmp_path / name, uvs)
     facts = case.facts
+    if case.is_of_the_cache:
+        bad = blamed(case.folder / "cache", facts["uv"]["fails"])
+        check_blame(bad, facts["cache"]["culprits"], facts["cache"].get("absent", []))
+        seen = flat((case.folder / "seen").read_text())
+        assert all(finding.innermost in seen or finding.state == "stale" for finding in bad)
     code, said, error = shared_cases.collect(case, tmp_path / "out")
     if not facts["uv_failure"]:
         assert code == 3

@@ -12,6 +12,7 @@ import re
 
 from uvreport.cache import layout
 from uvreport.cache.buckets import ReleaseRange, since
+from uvreport.cache.entries.archive import dist_info
 from uvreport.cache.entry import EntryKind, Judgement, Look, Verdict
 
 _TEXT = re.compile(rb"archive-v\d+/[-_0-9A-Za-z]+\Z")
@@ -58,6 +59,11 @@ def judge(look: Look) -> Judgement:
     archive = archive_of(look)
     links_to = (archive,) if archive else ()
     if look.what == "dir":  # a tool that follows links made the cache: uv installs from it all the same
+        if not dist_info(look, look.path):
+            return Judgement(
+                verdict=out_of_place(look), state="wrong-kind", innermost="Missing .dist-info directory",
+                reason="a directory without dist-info stands where a link to an unpacked wheel should be",
+            )  # fmt: skip
         return Judgement(reason="a directory stands where a link should be; uv reads it just as well")
     seen = writers(look)
     if look.what == "file" and os.name == "nt":
