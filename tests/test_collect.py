@@ -233,6 +233,24 @@ def test_a_cache_that_is_a_file_is_a_failure_to_report(failing: Failing, tmp_pat
     assert json.loads(done.stdout)["failure"]["class"].startswith("cache-")
 
 
+def test_a_cache_that_may_not_be_read_is_a_permission_failure_with_a_gap(
+    failing: Failing, tmp_path: Path
+) -> None:
+    state = failing("lockfile_out_of_date")
+    state.cache.chmod(0)
+    # Without the power to read everything all the same.
+    prefix = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    done = uvreport(
+        "collect", "--json", "--output", str(tmp_path), "--", "uv", "sync",
+        env=state.env, cwd=state.project, prefix=prefix,
+    )  # fmt: skip
+    state.cache.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["failure"]["class"] == "cache-permission"
+    assert any(gap["what"] == "what the cache holds" for gap in said["gaps"])
+
+
 @pytest.mark.parametrize("delay_s", [0.2, 0.5, 0.9, 1.4])
 def test_an_interrupt_leaves_nothing_behind_and_says_so(
     failing: Failing, tmp_path: Path, delay_s: float

@@ -245,7 +245,12 @@ def _cache_paths(text: str, root: str) -> list[str]:
     """Every path below the cache root that `text` names, in order, relative, each once."""
     pattern = re.compile(re.escape(root.rstrip("/\\")) + r"[/\\]([^\s`'\"<>|:*?]+)")
     found = (match[1].replace("\\", "/").rstrip("/.,;)") for match in pattern.finditer(text))
-    return list(dict.fromkeys(path for path in found if buckets.kind_of(path.split("/")[0])))
+    return list(
+        dict.fromkeys(path for path in found if buckets.kind_of(path.split("/")[0]) or path in _AT_THE_TOP)
+    )
+
+
+_AT_THE_TOP = frozenset({"CACHEDIR.TAG", ".gitignore", ".lock"})  # files that uv keeps in the cache itself
 
 
 _LOCK_ID = re.compile(
@@ -451,7 +456,7 @@ def _located(
             blamed=blamed,
             states=tuple(finding.state for finding in guilty),
             missing=missing,
-            in_cache=bool(_cache_paths(" ".join(chain.frames), places.cache)),
+            in_cache=places.cache in " ".join(chain.frames),
             incomplete_environment=bool(seen and seen.flaws),
         )
     )
@@ -488,8 +493,21 @@ def _located(
         culprits=tuple(_culprit(places.cache, finding, confirmed) for finding in at_fault),
         missing=missing,
         cure=cure,
+        gaps=_closed(places.cache),
         around=tuple(sorted(set(around) - {finding.path for finding in at_fault})),
         triage=triage,
+    )
+
+
+def _closed(root: str) -> tuple[Gap, ...]:
+    """The gap that a cache leaves which this account may not look into."""
+    if not os.path.exists(root) or os.access(root, os.R_OK | os.X_OK):
+        return ()
+    mode = os.stat(root).st_mode & 0o7777
+    return (
+        Gap(
+            what="what the cache holds", why=f"permission denied: the mode of the cache itself is {mode:04o}"
+        ),
     )
 
 
