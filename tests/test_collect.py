@@ -233,6 +233,28 @@ def test_a_cache_that_is_a_file_is_a_failure_to_report(failing: Failing, tmp_pat
     assert json.loads(done.stdout)["failure"]["class"].startswith("cache-")
 
 
+@pytest.mark.parametrize(
+    "argv", [("uvx", "--offline", "ruff", "check"), ("uv", "tool", "run", "--offline", "ruff")]
+)
+def test_a_tool_that_cannot_be_had_is_observed_without_running_it(
+    argv: tuple[str, ...], failing: Failing, fingerprint: Callable[..., str], tmp_path: Path
+) -> None:
+    state = failing("lockfile_out_of_date")
+    uvx = state.person.root / "bin" / "uvx"  # what uvx is; uvreport starts the uv beside it
+    uvx.write_text('#!/bin/sh\nexec uv tool run "$@"\n')
+    uvx.chmod(0o755)
+    out = tmp_path / "out"
+    out.mkdir()
+    before = fingerprint(state.cache)
+    done = uvreport("collect", "--json", "--output", str(out), "--", *argv, env=state.env, cwd=state.project)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["failure"]["class"] == "network"
+    assert "ruff was not found in the cache" in " ".join(said["failure"]["frames"])
+    assert said["duration_s"] < 30
+    assert fingerprint(state.cache) == before
+
+
 def test_a_cache_that_may_not_be_read_is_a_permission_failure_with_a_gap(
     failing: Failing, tmp_path: Path
 ) -> None:

@@ -81,3 +81,9 @@ def test_the_value_of_an_option_is_found_in_both_spellings():
     assert parse(["uv", "sync", "--cache-dir", "a"]).option("--cache-dir") == "a"
     assert parse(["uv", "sync", "--cache-dir=b"]).option("--cache-dir") == "b"
     assert parse(["uv", "sync"]).option("--cache-dir") is None
+
+
+def test_uvx_is_uv_tool_run() -> None:
+    assert verbose(parse(["uvx", "ruff", "check"])).words == ("tool", "run", "-vv", "ruff", "check")
+    assert parse(["uv", "tool", "run", "ruff"]).words == ("tool", "run", "ruff")
+    assert parse(["uv", "sync"]).words == ("sync",)

@@ -122,6 +122,12 @@ class Invocation(Struct, frozen=True, kw_only=True):
                     found = word[len(name) + 1 :]
         return found
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What to give to a `uv` for the same: `uvx` is `uv tool run`."""
+        run = ("tool", "run") if self.kind == "tool-run" and self.options[:1] != ("tool",) else ()
+        return (*run, *self.options, *self.program)
+
     def argv(self) -> tuple[str, ...]:
         """The command line again."""
         return (self.uv, *self.options, *self.program)

@@ -101,7 +101,7 @@ class _Case:
 
         loud = uv_command.verbose(command)
         trial = self.shadow.run(
-            (self.uv.path, *loud.argv()[1:]),
+            (self.uv.path, *loud.words),
             cwd=self.places.cwd,
             env=self.env,
             timeout_s=self.timeout_s,

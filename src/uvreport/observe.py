@@ -123,7 +123,7 @@ def _attempt(
 ) -> Observation:
     loud = uv_command.verbose(examined)
     trial = shadow.run(
-        (uv.path, *loud.argv()[1:]),
+        (uv.path, *loud.words),
         cwd=places.cwd,
         env=env,
         timeout_s=timeout_s,

@@ -27,14 +27,23 @@ class Whereabouts(Struct, frozen=True, kw_only=True):
 
 
 def find_uv(named: str | None, word: str, environ: Mapping[str, str]) -> Uv:
-    """The uv that fails: the one named, the one in the command if that is a path, else the first on PATH."""
+    """The uv that fails: the one named, the one in the command if that is a path, else the first on PATH.
+
+    For `uvx` it is the `uv` beside it: the one starts the other.
+    """
     if named:
         if not os.path.exists(named):
             raise NoUsableUvError(f"There is no {named}.", hint="Name a working uv with --uv PATH.")
         return uv_door.identify(os.path.abspath(named), env=environ)
-    if os.sep in word or (os.altsep and os.altsep in word):
-        return uv_door.identify(os.path.abspath(word), env=environ)
+    folder, name = os.path.split(word.replace("\\", "/") if os.name == "nt" else word)
+    is_uvx = name.lower().startswith("uvx")
+    if folder:
+        beside = os.path.join(folder, "uv" + name[3:]) if is_uvx else word
+        return uv_door.identify(os.path.abspath(beside), env=environ)
     found = uv_door.on_path(environ, word)
+    if found and is_uvx:
+        beside = os.path.join(os.path.dirname(found[0]), "uv" + os.path.basename(found[0])[3:])
+        found = (beside,) if os.path.exists(beside) else uv_door.on_path(environ, "uv")
     if not found:
         raise NoUsableUvError(
             f"There is no `{word}` on PATH.", hint="Install uv, or name the one that fails with --uv PATH."
