@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("observe",),
     ("locate", "replay"),
-    ("bisect", "minimize", "diff", "render"),
+    ("bisect", "minimize", "diff", "render", "check"),
     ("report",),
     ("cli",),
 )  # fmt: skip

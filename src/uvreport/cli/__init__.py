@@ -13,6 +13,7 @@ from uvreport.errors import UvreportError
 
 # Help texts stand here so that `uvreport --help` imports no command.
 COMMANDS = {
+    "check": "Walk a cache for what a release would choke on.",
     "collect": "Make one file of a uv command that just failed.",
     "demo": "See it all happen on a failure made for the purpose.",
     "redact": "Remove what is private from any file, folder or stream.",
