@@ -16,8 +16,10 @@ COMMANDS = {
     "check": "Walk a cache for what a release would choke on.",
     "collect": "Make one file of a uv command that just failed.",
     "demo": "See it all happen on a failure made for the purpose.",
+    "quarantine": "Take what is at fault out of uv's cache, to be put back at will.",
     "redact": "Remove what is private from any file, folder or stream.",
     "replay": "Run the failing command of a bundle, contained and offline.",
+    "restore": "Put back what was taken out of uv's cache.",
     "show": "What a bundle holds.",
     "verify": "Check every digest and rule of a bundle.",
 }

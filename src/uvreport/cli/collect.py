@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Leave out what cannot be searched for secrets, instead of stopping.",
 )
+@click.option(
+    "--quarantine",
+    is_flag=True,
+    help="Then move what is at fault out of the cache (`uvreport restore` undoes it).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     uv_command: tuple[str, ...],
@@ -55,6 +60,7 @@ def command(
     without: tuple[str, ...],
     timeout_s: float,
     drop_unreadable: bool,
+    quarantine: bool,
     as_json: bool,
 ) -> None:
     """Run the failing uv command again on a copy, find what is at fault, and write one redacted, proven bundle.
@@ -89,10 +95,11 @@ def command(
         )
     finally:
         progress.close()
+    taken = _set_aside(report) if quarantine else None
     if as_json:
-        click.echo(json.dumps(as_object(report), indent=2, ensure_ascii=False))
+        click.echo(json.dumps({**as_object(report), "quarantine": taken}, indent=2, ensure_ascii=False))
     else:
-        _tell(report)
+        _tell(report, taken)
 
 
 def as_object(report: Report) -> dict[str, Any]:
@@ -192,7 +199,23 @@ class Progress:
             self._status = None
 
 
-def _tell(report: Report) -> None:
+def _set_aside(report: Report) -> str | None:
+    """Where what is at fault was moved, after the bundle that holds it was verified; None when nothing is."""
+    from uvreport.errors import BadBundleError
+    from uvreport.pack import verify
+    from uvreport.quarantine import set_aside
+
+    found = report.snapshot
+    paths = found.cure or tuple(culprit.path for culprit in found.culprits)
+    if not paths:
+        return None
+    wrong = [check.wrong for check in verify(report.path) if not check.ok]
+    if wrong:
+        raise BadBundleError(f"{report.path} is not sound ({wrong[0]}), so the cache was left as it is.")
+    return set_aside(found.places.cache, paths, reason=found.failure.signature, bundle=report.path).folder
+
+
+def _tell(report: Report, taken: str | None) -> None:
     from uvreport.render import summary
 
     for line in summary(report.bundle):
@@ -211,9 +234,13 @@ def _tell(report: Report) -> None:
         "  2. Open https://github.com/astral-sh/uv/issues/new, paste it, and drag this file into the box:"
     )
     click.echo(f"     {report.path} ({report.size_bytes / 1000:.0f} kB)")
-    if report.snapshot.cure:
+    if taken is not None:
+        click.echo(f"  3. Work on: what was at fault is out of the cache now. It is in {taken}")
+        click.echo("     and goes back with: uvreport restore")
+    elif report.snapshot.cure:
         click.echo("  3. To work on meanwhile, this is all that has to go from the cache (keep the rest):")
         for path in report.snapshot.cure:
             click.echo(f"     {os.path.join(report.snapshot.places.cache, *path.split('/'))}")
+        click.echo(f"     Not to lose it: uvreport quarantine {report.path}")
     else:
         click.echo(f"  3. See it fail again from the bundle alone: uvreport replay {report.path}")
