@@ -98,7 +98,11 @@ def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
             hint="Please report this as a bug of uvreport; until then --without or --log may leave the member out.",
         )
     pack.save(data, path)
-    pack.save(issue.encode(), issue_path)
+    try:
+        pack.save(issue.encode(), issue_path)
+    except BaseException:  # an interrupt too: both files, or neither
+        os.unlink(path)
+        raise
     return Report(
         snapshot=snapshot,
         bundle=bundle,

@@ -141,7 +141,7 @@ def _place(keep: str | None) -> Iterator[str]:
         and os.access(_MEMORY, os.W_OK)
     ):
         parent = _MEMORY
-    base = tempfile.mkdtemp(prefix="uvreport-", dir=parent)
+    base = trees.throwaway(parent)
     try:
         yield base
     finally:
@@ -738,7 +738,7 @@ _BASE_MARK = "@uvreport-base@"
 
 
 def _ask(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str) -> _Kept:
-    base = tempfile.mkdtemp(prefix="ask-", dir=parent)
+    base = trees.throwaway(parent, "ask-")
     layout = _CONTAINED if method.name != "none" else _uncontained(uv_, base)
     uv_path, at = shlex.quote(layout.uv), layout.root + venv
     try:

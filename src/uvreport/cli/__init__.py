@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -61,10 +62,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         code: Any = group.main(arguments, prog_name="uvreport", standalone_mode=False)
-    except click.exceptions.Abort:
-        _say("Interrupted. Nothing was written.")
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _tidy()
         _say("Interrupted. Nothing was written.")
         sys.exit(130)
     except click.ClickException as error:
@@ -75,7 +74,16 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(141)
     except UvreportError as error:
         _fail(error, as_json="--json" in _before_the_command(arguments))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked is done: nothing is left to be interrupted
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tidy() -> None:
+    """Takes away what an interrupt left half removed; a second one does not get in its way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    trees = sys.modules.get("uvreport.isolate.trees")
+    if trees is not None:
+        trees.remove_all()
 
 
 def _before_the_command(arguments: list[str]) -> list[str]:

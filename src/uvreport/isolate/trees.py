@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARK_NS = 1_000_000_000  # an atime that no file has by itself: one second into 1970
+
+
+# Throwaway directories that are, or may be, there: an interrupt can come while one is made, and while one is removed.
+_throwaway: set[str] = set()
+
+
+def throwaway(parent: str, prefix: str = "uvreport-") -> str:
+    """A new directory in `parent` that only this account may enter. `remove` it, or all of them with `remove_all`."""
+    while True:
+        path = os.path.join(parent, prefix + secrets.token_hex(4))
+        _throwaway.add(path)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            _throwaway.discard(path)
+        else:
+            return path
+
+
+def remove_all() -> None:
+    """Takes away every throwaway directory that is still there: for whoever was interrupted."""
+    for path in sorted(_throwaway):
+        with contextlib.suppress(OSError):
+            remove(path)
 
 
 def remove(path: str) -> None:
@@ -34,6 +59,7 @@ def remove(path: str) -> None:
         else:
             os.remove(below)
     os.rmdir(path)
+    _throwaway.discard(path)
 
 
 def like(path: str, source: os.stat_result, source_path: str = "") -> None:

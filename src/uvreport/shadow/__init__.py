@@ -47,7 +47,7 @@ def open_shadow(places: Places, *, also: Sequence[str] = (), force_copy: bool = 
 
 @contextlib.contextmanager
 def _throwaway(parent: str) -> Iterator[str]:
-    base = tempfile.mkdtemp(prefix="uvreport-", dir=os.path.realpath(parent))
+    base = trees.throwaway(os.path.realpath(parent))
     try:
         yield base
     finally:
