@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import textwrap
@@ -48,14 +47,8 @@ def build_editable(folder, config_settings=None, metadata_directory=None): retur
 
 @pytest.fixture(scope="session")
 def uv_of(uv_release: Callable[[str], Uv]) -> Callable[[str], str]:
-    """The path of a uv release: below $UVREPORT_TEST_UVS where that names a folder of releases, else fetched."""
-    given = os.environ.get("UVREPORT_TEST_UVS", "")
-
-    def path_of(release: str) -> str:
-        at_hand = Path(given) / release / "bin" / "uv"
-        return str(at_hand) if given and at_hand.exists() else uv_release(release).path
-
-    return path_of
+    """The path of a uv release."""
+    return lambda release: uv_release(release).path
 
 
 class Machine:
