@@ -173,3 +173,11 @@ def test_output_without_an_error_has_no_chain(text):
 def test_parsing_never_raises(text):
     chain = parse(text)
     assert chain is None or chain.frames
+
+
+@pytest.mark.parametrize("head", ["error: ", "  × "])
+def test_an_error_after_a_spinner_on_the_same_line_is_read(head):
+    spinner = "\x1b[2K⠙ Resolving dependencies...    \r\x1b[2K⠙ docopt==0.6.2".ljust(80)
+    found = parse(f"{spinner}{head}Failed to build\r\n")
+    assert found is not None
+    assert found.frames == ("Failed to build",)

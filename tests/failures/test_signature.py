@@ -59,6 +59,10 @@ def test_places_and_versions_do_not_count(one, other):
     assert normalise(one) == normalise(other)
 
 
+def test_where_an_entry_was_cut_does_not_count():
+    assert normalise("unexpected end of file") == normalise("failed to fill whole buffer")
+
+
 def test_numbers_that_are_the_fault_do_count():
     assert normalise("array had incorrect length, expected 4") != normalise(
         "array had incorrect length, expected 5"

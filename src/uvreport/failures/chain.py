@@ -35,6 +35,8 @@ _PROGRESS = re.compile(
     r"Audited |Downloading |Building |Built |Updating |Updated |Downloaded |Removed |"
     r"\s+(?:Updating|Updated|Building|Built) |warning: )"
 )
+# A spinner is as wide as the terminal and ends without a line end: what comes next follows it in a saved output.
+_SPINNER = re.compile(r"^[\u2800-\u28ff] .*?(?P<rest>error: .*| {1,2}× .*)$")
 _BLOCK = re.compile(r"^\s*(?:\[(?:stdout|stderr)\]|--- (?:stdout|stderr):?)\s*$")
 
 
@@ -54,9 +56,9 @@ class Chain(Struct, frozen=True, kw_only=True):
 def without_log(text: str) -> list[str]:
     """The lines of `text` that are not uv's log, colours removed."""
     lines = ANSI.sub("", text).replace("\r\n", "\n").split("\n")
-    return [
-        line.rsplit("\r", 1)[-1] for line in lines if not LOG_LINE.match(line) and not SPAN_LINE.match(line)
-    ]
+    shown = (line.rsplit("\r", 1)[-1] for line in lines)
+    kept = (line for line in shown if not LOG_LINE.match(line) and not SPAN_LINE.match(line))
+    return [spun["rest"] if (spun := _SPINNER.match(line)) else line for line in kept]
 
 
 def parse(text: str) -> Chain | None:

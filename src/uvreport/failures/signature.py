@@ -20,7 +20,7 @@ Likeness = Literal["exact", "leaf", "different"]
 _OUTER = re.compile(
     r"^(?:Failed to (?:build|read|download|download and build|fetch wheel|generate package metadata for|install|"
     r"prepare distributions|determine installation plan|resolve|parse metadata)\b|"
-    r"Failed to (?:inspect|query) Python interpreter\b|IO error while reading data\b)"
+    r"Failed to (?:inspect|query) Python interpreter\b|IO error while reading (?:data|marker)\b)"
 )
 
 # A wrap can fall inside a path or URL, after `-` or `/`; undone, it leaves a space there.
@@ -37,6 +37,8 @@ _TOKENS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b[0-9a-f]{16,}\b"), "<hash>"),
     (re.compile(r"\b(?:Thread)?Id\(\d+\)"), "<id>"),
     (re.compile(r"(?<![\w.])v?\d+(?:\.\d+)+(?:[a-z]+\d*)?(?:\.(?:post|dev)\d+)?(?!\w)"), "<version>"),
+    # A cut entry: which of the two is said depends on whether the cut falls inside a string.
+    (re.compile(r"\bunexpected end of file\b"), "failed to fill whole buffer"),
     (re.compile(r":\d+:\d+$"), ""),  # line and column of a panic move with every release
 )
 _BASENAME = re.compile(r"archive-v0[/\\][^/\\`'\"]+[/\\](?P<rest>[^`'\":]+)")
