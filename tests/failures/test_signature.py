@@ -59,6 +59,40 @@ def test_places_and_versions_do_not_count(one, other):
     assert normalise(one) == normalise(other)
 
 
+OLD_PROOF = """\
+  × No solution found when resolving dependencies:
+  ╰─▶ Because only acme-api==2.0.0 is available and acme-api==2.0.0 depends on
+      acme-core>=1.dev0,<2.dev0, we can conclude that all versions of acme-api
+      depend on acme-core>=1.dev0,<2.dev0.
+      And because acme-worker==3.1.0 depends on acme-core>=2 and only
+      acme-worker==3.1.0 is available, we can conclude that acme-api>=2.0.0
+      and acme-worker>=3 are incompatible.
+      And because your project depends on acme-api and acme-worker, we can
+      conclude that your project's requirements are unsatisfiable.
+"""
+NEW_PROOF = (
+    "error: No solution found when resolving dependencies\n"
+    "  cause: Because all versions of acme-worker depend on acme-core>=2 and all versions of acme-api depend on "
+    "acme-core==1.*, we can conclude that all versions of acme-api and all versions of acme-worker\n"
+    "         are incompatible.\n"
+    "         And because your project depends on acme-api==2.0.0 and acme-worker==3.1.0, we can conclude that your "
+    "project's requirements are unsatisfiable.\n"
+)
+NO_VERSIONS = (
+    "error: No solution found when resolving dependencies\n  cause: Because there are no versions of acme-core and "
+    "acme-worker depends on acme-api>=2, we can conclude that your project's requirements are unsatisfiable.\n"
+)
+
+
+def test_one_conflict_is_the_same_however_a_release_derives_it():
+    assert likeness(_core(OLD_PROOF), _core(NEW_PROOF)) != "different"
+
+
+@pytest.mark.parametrize("other", [NEW_PROOF.replace("acme-core", "acme-base"), NO_VERSIONS])
+def test_another_conflict_is_another_failure(other):
+    assert likeness(_core(OLD_PROOF), _core(other)) == "different"
+
+
 def test_where_an_entry_was_cut_does_not_count():
     assert normalise("unexpected end of file") == normalise("failed to fill whole buffer")
 

@@ -47,6 +47,23 @@ _EXCEPTION = re.compile(
     r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)): ?(?P<text>.*)$"
 )
 
+_DERIVATION = re.compile(r"Because\b.*\b(?:we can conclude that|unsatisfiable)\b", re.DOTALL)
+_IN_CONFLICT = re.compile(
+    r"\b([A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]+\])? ?(?:[=!~]=|[<>]=?)|\bversions? of ([A-Za-z0-9][\w.-]*\w)\b"
+    r"|\b([A-Za-z0-9][\w.-]*\w) (?:was|were) not found\b"
+)
+_NOT_TO_BE_HAD = (
+    (
+        "none",
+        re.compile(r"\b(?:there (?:is|are) no versions?|only .*? (?:is|are) available and you require)\b"),
+    ),
+    ("unknown", re.compile(r"\bnot found in the (?:package registry|cache|provided)\b")),
+    ("offline", re.compile(r"\bnetwork (?:was|is) disabled\b")),
+    ("python", re.compile(r"\b(?:Python version|requires-python|does not satisfy Python)\b", re.IGNORECASE)),
+    ("wheels", re.compile(r"\bno (?:usable )?wheels\b|\bno wheel|\bno (?:matching )?\w+ tag\b")),
+    ("yanked", re.compile(r"\byanked\b")),
+)
+
 
 def core(frames: Sequence[str], detail: str = "") -> tuple[str, ...]:
     """The normalised frames that carry the fault, outermost first; never empty unless `frames` is.
@@ -71,14 +88,29 @@ def last_exception(detail: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """`text` with what belongs to one machine or run replaced, without white space and quotes, in lower case."""
+    """`text` with what belongs to one machine or run replaced, without white space and quotes, in lower case.
+
+    Of a derivation (`Because ..., we can conclude that ...`) stays which packages are in conflict and why one cannot be
+    had: releases arrange the steps and write the ranges in different ways.
+    """
+    if _DERIVATION.match(text):
+        return _derived(text)
     kept = ""
     in_archive = _BASENAME.search(text)
     if in_archive:  # which file is missing from an archive is the fault; whose archive it is, is not
         kept = "|" + _DIST_INFO.sub(r"*\1", re.sub(r"\s", "", in_archive["rest"]))
     for pattern, token in _TOKENS:
         text = pattern.sub(token, text)
-    return (re.sub(r"[\s`'\"]+", "", text) + kept).lower()
+    return (re.sub(r"[\s`'\"]+", "", text).rstrip(":.") + kept).lower()
+
+
+def _derived(text: str) -> str:
+    text = re.sub(r"\s+", " ", text)
+    names = {
+        found.lower().replace("_", "-") for groups in _IN_CONFLICT.findall(text) for found in groups if found
+    }
+    reasons = [word for word, pattern in _NOT_TO_BE_HAD if pattern.search(text)]
+    return "|".join(["because", *reasons, *sorted(names)])
 
 
 def signature(class_: str, normal: Sequence[str], culprit_kinds: Iterable[str] = ()) -> str:
