@@ -181,3 +181,12 @@ def test_an_error_after_a_spinner_on_the_same_line_is_read(head):
     found = parse(f"{spinner}{head}Failed to build\r\n")
     assert found is not None
     assert found.frames == ("Failed to build",)
+
+
+def test_a_hint_below_a_box_is_a_hint_and_the_log_behind_it_is_not():
+    found = parse(
+        "  × No solution found:\n  ╰─▶ Because\n\nhint: refused (401 Unauthorized)TRACE Released lock at `x`\n"
+    )
+    assert found is not None
+    assert found.hints == ("refused (401 Unauthorized)",)
+    assert "TRACE" not in found.text

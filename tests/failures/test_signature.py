@@ -93,6 +93,18 @@ def test_another_conflict_is_another_failure(other):
     assert likeness(_core(OLD_PROOF), _core(other)) == "different"
 
 
+def test_a_syntax_error_is_the_same_in_the_words_of_either_toml_parser():
+    place = "TOML parse error at line 8, column 5 | 8 |     'numpy', | ^ "
+    assert normalise(place + "invalid array expected `]`") == normalise(place + "missing comma, expected `,`")
+    assert normalise(place + "invalid") != normalise(place.replace("line 8", "line 9") + "invalid")
+
+
+def test_what_is_wrong_with_a_lockfile_counts_and_in_which_line_does_not():
+    one = "TOML parse error at line 20, column 1 | 20 | [[package]] | ^^^^^^^^^^^ missing field `version`"
+    assert normalise(one) == normalise(one.replace("20", "44"))
+    assert normalise(one) != normalise(one.replace("version", "source"))
+
+
 def test_where_an_entry_was_cut_does_not_count():
     assert normalise("unexpected end of file") == normalise("failed to fill whole buffer")
 

@@ -37,6 +37,8 @@ _PROGRESS = re.compile(
 )
 # A spinner is as wide as the terminal and ends without a line end: what comes next follows it in a saved output.
 _SPINNER = re.compile(r"^[\u2800-\u28ff] .*?(?P<rest>error: .*| {1,2}× .*)$")
+# 0.11.29 ends a hint without a line end: the log goes on behind it.
+_HINT_AND_LOG = re.compile(r"^(?P<hint>(?:hint|help): .*?\S)(?:TRACE|DEBUG|INFO|WARN) (?=[A-Z]).*$")
 _BLOCK = re.compile(r"^\s*(?:\[(?:stdout|stderr)\]|--- (?:stdout|stderr):?)\s*$")
 
 
@@ -58,7 +60,7 @@ def without_log(text: str) -> list[str]:
     lines = ANSI.sub("", text).replace("\r\n", "\n").split("\n")
     shown = (line.rsplit("\r", 1)[-1] for line in lines)
     kept = (line for line in shown if not LOG_LINE.match(line) and not SPAN_LINE.match(line))
-    return [spun["rest"] if (spun := _SPINNER.match(line)) else line for line in kept]
+    return [_HINT_AND_LOG.sub(r"\g<hint>", _SPINNER.sub(r"\g<rest>", line)) for line in kept]
 
 
 def parse(text: str) -> Chain | None:
@@ -167,7 +169,7 @@ def _boxed(lines: list[str]) -> Chain:
         if cause:
             frames.append([cause["text"]])
             into = frames
-        elif re.match(r"^ {2}(?:help|hint): ", line) or (tail and _HINT.match(tail["text"])):
+        elif re.match(r"^(?: {2})?(?:help|hint): ", line) or (tail and _HINT.match(tail["text"])):
             hints.append([_HINT.sub("", line)])
             into = hints
         elif _BLOCK.match(line) or (detail and into is frames and (tail or not line.strip())):

@@ -39,6 +39,18 @@ _TOKENS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w.])v?\d+(?:\.\d+)+(?:[a-z]+\d*)?(?:\.(?:post|dev)\d+)?(?!\w)"), "<version>"),
     # A cut entry: which of the two is said depends on whether the cut falls inside a string.
     (re.compile(r"\bunexpected end of file\b"), "failed to fill whole buffer"),
+    # What is wrong with the content of a TOML file: uv's own words stay, the place in the file does not count.
+    (
+        re.compile(
+            r"(?<=TOML parse error) at line \d+, column \d+\b.*?\^ ?(?=(?:missing field|unknown|duplicate) |invalid (?:type|value|"
+            r"length)|data did not)",
+            re.DOTALL,
+        ),
+        " ",
+    ),
+    # What a TOML parser says of a syntax error changed with uv 0.8.0: there the place is what stays.
+    (re.compile(r"(?<=TOML parse error at line )(\d+, column \d+)\b.*", re.DOTALL), r"\1"),
+    (re.compile(r"\b(?:system|search) path\b"), "path"),
     (re.compile(r":\d+:\d+$"), ""),  # line and column of a panic move with every release
 )
 _BASENAME = re.compile(r"archive-v0[/\\][^/\\`'\"]+[/\\](?P<rest>[^`'\":]+)")
