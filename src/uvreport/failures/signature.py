@@ -42,7 +42,8 @@ _TOKENS: tuple[tuple[re.Pattern[str], str], ...] = (
     # What is wrong with the content of a TOML file: uv's own words stay, the place in the file does not count.
     (
         re.compile(
-            r"(?<=TOML parse error) at line \d+, column \d+\b.*?\^ ?(?=(?:missing field|unknown|duplicate) |invalid (?:type|value|"
+            r"(?<=TOML parse error) at line \d+, column \d+\b.*?\^ ?"
+            r"(?=(?:missing field|unknown|duplicate) |invalid (?:type|value|"
             r"length)|data did not)",
             re.DOTALL,
         ),
