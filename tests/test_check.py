@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from benchmarks.check import RELEASE, fill
 
 from tests.failing_states import CACHE_STATES
 from tests.failing_states.state import Person, State
 from tests.stories import uvreport
+from uvreport.cache.examine import examine, walk
+from uvreport.check import check
+from uvreport.locate import cures
 
 Failing = Callable[[str], State]
 
@@ -72,3 +83,116 @@ def test_bad_input_is_one_sentence(world: Person, words: list[str], said: str) -
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+    "cut to one byte": lambda path: path.write_bytes(path.read_bytes()[:1]),
+    "empty": lambda path: path.write_bytes(b""),
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "another shape": lambda path: path.write_bytes(b"\x92\x01\x02"),
+    "a length that wraps around": lambda path: path.write_bytes(
+        path.read_bytes()[:-8] + b"\xfe" + b"\xff" * 7
+    ),
+    "closed": lambda path: path.chmod(0o000),
+    "gone": lambda path: shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(),
+    "a directory": lambda path: (DAMAGES["gone"](path), path.mkdir()),
+    "a file": lambda path: (DAMAGES["gone"](path), path.write_bytes(b"x")),
+    "a link to nothing": lambda path: (DAMAGES["gone"](path), path.symlink_to("nothing")),
+    "a pipe": lambda path: (DAMAGES["gone"](path), os.mkfifo(path)),
+}
+ON_FILES = frozenset(list(DAMAGES)[:7])
+
+
+@pytest.mark.parametrize("name", ["seed", "missing_module", "cut_sdist_pointer"])
+def test_the_quick_walk_finds_what_a_look_at_every_entry_finds_whatever_was_done_to_the_cache(
+    name: str, failing: Failing, tmp_path: Path
+) -> None:
+    state, readers = failing(name), ("0.4.11", "0.6.7", "0.11.20", "0.13.9")
+    cache = state.cache
+    inside = [path for path in (cache / "archive-v0").rglob("*") if path.is_file()]
+    targets = [*(cache / entry for entry in walk(str(cache))), *inside]
+    found = 0
+    for at, target in enumerate(sorted({path.relative_to(cache) for path in targets})):
+        for damage, harm in DAMAGES.items():
+            copy = tmp_path / f"{at} {damage}"
+            shutil.copytree(cache, copy, symlinks=True)
+            path = copy / target
+            if damage in ON_FILES and (path.is_symlink() or not path.is_file()):
+                continue
+            harm(path)
+            for release in (readers[at % 4], state.fails):
+                found += _agree(str(copy), release)
+            shutil.rmtree(copy)
+    assert found > 20
+
+
+def _agree(cache: str, release: str, processes: int = 1) -> int:
+    """Holds the quick walk against a look at every entry; how much is wrong."""
+    entries = list(walk(cache))
+    wanted = {path for path in entries if examine(cache, path, release).verdict in {"fatal", "suspicious"}}
+    said = check(cache, release, processes=processes)
+    assert {one.finding.path for one in said.wrong} == wanted, (cache, release)
+    assert said.entries == len(entries)
+    assert said.size_bytes == sum(
+        os.lstat(os.path.join(here, file)).st_size
+        for here, folders, files in os.walk(cache)
+        for file in [*files, *(folder for folder in folders if os.path.islink(os.path.join(here, folder)))]
+    )
+    return len(wanted)
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path) -> str:
+    """A cache of more than a hundred wheels, a few of them damaged."""
+    fill(tmp_path, 2500)
+    for number in (3, 40, 77):
+        (tmp_path / "archive-v0" / f"{number:016d}" / f"package_{number}" / "module_1.py").unlink()
+    for pointer in sorted(tmp_path.glob("wheels-v6/url/*/*/*.rev"))[::10]:
+        pointer.write_bytes(pointer.read_bytes()[:9])
+    return str(tmp_path)
+
+
+def test_in_the_cache_of_the_benchmark_nothing_is_wrong(tmp_path: Path) -> None:
+    fill(tmp_path, 300)
+    assert _agree(str(tmp_path), RELEASE) == 0
+
+
+def test_two_processes_find_what_one_finds(spoiled: str) -> None:
+    assert _agree(spoiled, RELEASE, processes=2) > 3
+
+
+def test_the_cure_of_an_archive_is_the_archive_and_all_that_leads_to_it(spoiled: str) -> None:
+    wrong = [one for one in check(spoiled, RELEASE).wrong if one.finding.kind == "archive"]
+    assert len(wrong) == 3
+    for one in wrong:
+        assert one.cure == cures(spoiled, one.finding)[0]
+        assert len(one.cure) >= 3  # the archive, a link and a pointer
+
+
+def test_an_archive_is_looked_at_when_only_its_package_is_asked_for(spoiled: str) -> None:
+    said = check(spoiled, RELEASE, package="Package_40")
+    assert [one.finding.path for one in said.wrong] == ["archive-v0/0000000000000040"]
+    assert said.entries < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a second process is started there only")
+def test_an_interrupt_ends_both_processes_with_one_sentence(tmp_path: Path) -> None:
+    fill(tmp_path, 8000)
+    argv = [sys.executable, "-m", "uvreport", "check", "--cache-dir", str(tmp_path), "--uv", RELEASE]
+    helpers: list[str] = []
+    for _ in range(10):  # it may end before it is interrupted
+        process = subprocess.Popen(
+            argv, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while process.poll() is None and not (helpers := children.read_text().split()):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=30)
+        if process.returncode == 130:
+            break
+    assert process.returncode == 130
+    assert "Interrupted" in complaints
+    assert "Traceback" not in complaints
+    assert not any(Path(f"/proc/{helper}").exists() for helper in helpers)

@@ -126,6 +126,14 @@ def test_the_summary_comes_in_the_order_in_which_a_maintainer_reads() -> None:
     assert places == sorted(places)
 
 
+def test_who_else_wrote_the_bucket_at_fault_is_said() -> None:
+    ranges = [{"writers": "0.6.0..0.6.6", "entries": 3}, {"writers": "0.6.7", "entries": 1}]
+    mixed = facts("cache", {"mixed_buckets": [{"bucket": "sdists-v8", "ranges": ranges}]})
+    others = (member for member in SEED.members if member.path != "facts/cache.json")
+    text = render.issue(replace(SEED, members=(*others, mixed)))
+    assert "More than one uv wrote `sdists-v8`: 3 entries by uv 0.6.0 to 0.6.6; 1 entry by uv 0.6.7" in text
+
+
 def test_the_whole_chain_is_there_as_text() -> None:
     console = next(fence for fence in fences(render.issue(SEED)) if fence.info == "console")
     assert console.content == "$ uv run python -c 'import my_package'\n" + SEED.failure.chain

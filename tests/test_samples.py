@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.failing_states import samples
 from uvreport.bundle import Uv
 from uvreport.pack import open_bundle, verify
 from uvreport.replay import replay
@@ -24,8 +25,8 @@ def sample(request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]]:
     return folder / f"{request.param}.uvreport.zip", expected
 
 
-def test_there_is_the_seeds_case() -> None:
-    assert "uv-12318" in SAMPLES
+def test_there_is_a_sample_of_every_state_that_one_is_made_of() -> None:
+    assert [name for name, _, _ in samples.SAMPLES] == SAMPLES
 
 
 def test_a_sample_is_sound_and_says_what_is_expected(sample: tuple[Path, dict[str, Any]]) -> None:

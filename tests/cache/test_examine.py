@@ -22,7 +22,6 @@ from uvreport.cache.examine import (
     neighbours,
     shard_of,
     walk,
-    writers,
 )
 from uvreport.cache.keys import candidates
 
@@ -128,7 +127,7 @@ def test_metadata_of_0_5_19_is_fatal_to_0_5_18_and_the_pointer_beside_it_is_not(
     ],
 )  # fmt: skip
 def test_the_shape_tells_who_wrote_it(tmp_path: Path, path: str, value: Any, expected: str) -> None:
-    assert str(writers(str(tmp_path), put(tmp_path, path, value))) == expected
+    assert str(examine(str(tmp_path), put(tmp_path, path, value), "").writers) == expected
 
 
 def test_links_tell_who_made_them_by_their_form(tmp_path: Path) -> None:
@@ -136,8 +135,8 @@ def test_links_tell_who_made_them_by_their_form(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "1-py3-none-any").symlink_to(f"../../../archive-v0/{ID16}")
     (folder / "2-py3-none-any").symlink_to(f"/home/user/.cache/uv/archive-v0/{ID16}")
-    assert str(writers(str(tmp_path), "wheels-v6/pypi/a/1-py3-none-any")) == "0.11.17..0.12.24"
-    assert str(writers(str(tmp_path), "wheels-v6/pypi/a/2-py3-none-any")) == "0.11.9..0.11.16"
+    assert str(examine(str(tmp_path), "wheels-v6/pypi/a/1-py3-none-any", "").writers) == "0.11.17..0.12.24"
+    assert str(examine(str(tmp_path), "wheels-v6/pypi/a/2-py3-none-any", "").writers) == "0.11.9..0.11.16"
 
 
 # Damage.

@@ -220,3 +220,38 @@ def test_real_releases_file_an_interpreter_where_it_is_looked_for(machine: Machi
     name = keys.interpreter_file(str(link), os.path.realpath(link), release)
     made = "/".join(filter(None, (bucket("interpreter", release), shard, name + ".msgpack")))
     assert (machine.cache / made).exists()
+
+
+# Names that real uvs made: given as `-C foo=bar -C l=a -C l=b`, and as `-C z=1` with two extra build variables.
+TWICE: dict[str, str | list[str]] = {"foo": "bar", "l": ["a", "b"]}
+VARIABLES = {"B": "x y", "A": "1"}
+
+
+@pytest.mark.parametrize(
+    ("release", "settings", "variables", "expected"),
+    [
+        ("0.4.11", TWICE, {}, "9f63af77195d34e0"),
+        ("0.8.3", TWICE, {}, "9f63af77195d34e0"),
+        ("0.8.4", TWICE, {}, "06b47113b950069c"),
+        ("0.8.6", TWICE, {}, "f6c3e5f1cd9b50f8"),
+        ("0.13.9", TWICE, {}, "f6c3e5f1cd9b50f8"),
+        ("0.8.11", {"z": "1"}, VARIABLES, "27e32c71cd161b44"),
+        ("0.8.12", {"z": "1"}, VARIABLES, "9c0335cfbcc76525"),
+        ("0.13.9", {}, {"A": ""}, "4452527a230be2f6"),
+        ("0.8.5", {}, {"A": ""}, ""),
+        ("0.13.9", {}, {}, ""),
+    ],
+)
+def test_build_settings_are_filed_as_the_release_does(
+    release: str, settings: dict[str, str | list[str]], variables: dict[str, str], expected: str
+) -> None:
+    assert keys.build_settings(settings, release, variables=variables) == expected
+
+
+@pytest.mark.parametrize("release", ["0.6.7", "0.13.9"])
+def test_real_releases_build_with_settings_where_it_is_looked_for(machine: Machine, release: str) -> None:
+    tree = machine.tree("dep")
+    flags = ("--config-setting", "b=2", "--config-setting", "a=1", "--config-setting", "b=3")
+    assert machine.install(release, *flags, f"dep @ file://{tree}").exit_code == 0
+    shard = keys.build_settings({"a": "1", "b": ["2", "3"]}, release)
+    assert machine.one(f"{bucket('sdists', release)}/path/*/*/{shard}")

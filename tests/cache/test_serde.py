@@ -66,7 +66,7 @@ def test_a_shape_of_another_release_gets_the_message_that_real_releases_print(
             "0.11.33",
             [[TIME, None, None, {}, {"src": TIME}], {"id": ID, "hashes": [], "size": None}],
         ),  # unknown keys
-        ("0.13.9", [[None, None, {"v1": "abc"}, {"A": None}, {"src": None}], [ID, [{"Sha256": "00"}]]]),
+        ("0.13.9", [[None, None, {"v1": "abc"}, {"A": None}, {"src": None}], [ID[:16], [{"Sha256": "00"}], None]]),
     ],
 )
 def test_what_a_release_forgives_is_accepted(release: str, value: Any) -> None:
@@ -136,7 +136,7 @@ def _agree(shape: Any, data: bytes) -> None:
     if not serde._exact(shape):
         return
     try:
-        serde._decoder(shape).decode(data)
+        serde.decoder(shape).decode(data)
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, MemoryError):
         return
     assert serde.read(shape, data).fault is None

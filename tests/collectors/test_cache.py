@@ -6,6 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.msgpack import encode
 from msgspec.structs import replace
 
 from tests.collectors.conftest import changed, fact, other_system, paths, scene_of, scene_of_state
@@ -254,6 +255,21 @@ def test_buckets_of_other_releases_and_generations_side_by_side_are_told(
     }
     assert [b["releases"] for b in found["buckets"]] == ["0.6.0..0.6.7", "0.6.8..0.12.24", "0.6.4..0.9.30"]
     assert found["other_entries"] == ["notes.txt"]
+
+
+def test_the_writers_of_a_culprits_bucket_are_told_when_no_one_release_can_be_all_of_them(
+    world: Person,
+) -> None:
+    time, revision = [1, 2], ["a" * 21, []]
+    fill(world, "sdists-v8/path/a/revision.rev", data=encode([[time, None, None], revision]))
+    fill(world, "sdists-v8/path/b/revision.rev", data=encode([[time, None, None, {}, {}], revision]))
+    culprits = (at_fault("sdists-v8/path/b/revision.rev"),)
+    assert fact(cache.collect(scene_of(world, culprits=culprits)), "cache")["mixed_buckets"] == [
+        {
+            "bucket": "sdists-v8",
+            "ranges": [{"writers": "0.6.0..0.6.6", "entries": 1}, {"writers": "0.6.7", "entries": 1}],
+        }
+    ]
 
 
 @pytest.mark.parametrize(("kind", "why"), [("nothing", "there is none"), ("file", "it is not a folder")])

@@ -51,7 +51,7 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_every_topic_of_the_room_answers_on_a_real_failure(failing: Callable[[str], State]) -> None:
     found = gather(scene_of_state(failing("seed")))
     gathered = {member.collector for member in found.members}
-    assert {topic.name for topic in collectors.collectors()} - gathered == {"build"}
+    assert {topic.name for topic in collectors.collectors()} - gathered == {"backend", "build"}
 
 
 def test_members_are_ordered_by_path_and_each_is_there_once(failing: Callable[[str], State]) -> None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tests.failing_states.state import State
 
 # name of the sample, the state, the releases that it is replayed under beside the failing one
-SAMPLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (("uv-12318", "seed", ("0.6.7", "0.6.8")),)
+SAMPLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("uv-12318", "seed", ("0.6.7", "0.6.8")),
+    ("uv-cut-sdist-pointer", "cut_sdist_pointer", ("0.13.8", "0.12.24")),
+)
 
 
 def main() -> None:

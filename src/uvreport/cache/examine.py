@@ -13,17 +13,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from uvreport.cache import layout, trailer
-from uvreport.cache.buckets import (
-    EVERY,
-    ReleaseRange,
-    bucket,
-    common,
-    hull,
-    is_known,
-    kind_of,
-    kinds,
-    releases_of,
-)  # fmt: skip
+from uvreport.cache.attribution import attribute
+from uvreport.cache.buckets import ReleaseRange, bucket, is_known, kind_of, kinds, releases_of
 from uvreport.cache.entry import (
     EntryKind,
     Judgement,
@@ -121,7 +112,7 @@ def examine(root: str, path: str, release: str) -> Finding:
     package, version = _package(look, entry)
     return Finding(
         path=path, kind=name, verdict=judged.verdict, state=judged.state, reason=judged.reason,
-        innermost=judged.innermost, writers=_writers(look, judged), package=package, version=version,
+        innermost=judged.innermost, writers=attribute(look, judged), package=package, version=version,
         decoded=judged.decoded, size_bytes=look.size_bytes, links_to=judged.links_to, missing=judged.missing,
         damaged=judged.damaged, spans=judged.spans, url=_url(look),
     )  # fmt: skip
@@ -155,7 +146,10 @@ def _judge(entry: EntryKind | None, look: Look) -> Judgement:
     fits = entry.stands in {"any", "link", look.what}
     if not fits and look.what == "link":
         return Judgement(
-            verdict="ignored", state="dangling", reason=f"a link to {look.target}, which is not there"
+            verdict=entry.dangling(look),
+            state="dangling",
+            innermost="No such file or directory (os error 2)",
+            reason=f"a link to {look.target}, which is not there",
         )
     if not fits or look.what == "other":
         innermost = {"dir": "Is a directory (os error 21)", "file": "Not a directory (os error 20)"}
@@ -180,20 +174,6 @@ def _unknown(look: Look) -> Judgement:
         state="unknown",
         reason="this is not a kind of entry that is known here" + (f" (it is {state})" if state else ""),
     )
-
-
-def _writers(look: Look, judged: Judgement) -> ReleaseRange | None:
-    span = releases_of(look.place.bucket) if look.place.bucket else EVERY
-    if span is None or look.what == "missing":
-        return None
-    found = hull(common((span,), judged.writers)) if judged.writers else span
-    # A shape that this bucket's releases do not write: damaged, or carried over by hand. Then nothing is said.
-    return None if found is None or found == EVERY else found
-
-
-def writers(root: str, path: str) -> ReleaseRange | None:
-    """The releases that can have written the entry, by bucket, shape, ids, trailer and link form; None if unknown."""
-    return examine(root, path, "").writers
 
 
 def _package(look: Look, entry: EntryKind | None) -> tuple[str, str]:
@@ -370,6 +350,11 @@ _WHOLE = {
 }  # fmt: skip
 
 
+def is_entry(kind: str, path: str) -> bool:
+    """Whether a directory below a bucket of this kind is an entry itself, so that nothing below it is one."""
+    return _WHOLE[kind](path, path.rpartition("/")[2])
+
+
 def _is_whole(path: str) -> bool:
     kind = layout.parse(path).kind
     return bool(kind) and "/" in path and _WHOLE[kind](path, posixpath.basename(path))
@@ -444,6 +429,6 @@ def _built_here(path: str, full: str, look: Look, names: frozenset[str]) -> Iter
 
 
 __all__ = [
-    "EntryKind", "Finding", "before", "entry_kinds", "examine", "find", "kind_at", "neighbours", "normalized",
-    "shard_of", "walk", "writers",
+    "EntryKind", "Finding", "before", "entry_kinds", "examine", "find", "is_entry", "kind_at", "neighbours", "normalized",
+    "shard_of", "walk",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from uvreport.cache.buckets import version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _MULTIPLIER = 0x6EED_0E9D_A4D9_4A4F
@@ -347,6 +347,36 @@ def interpreter_candidates(path: str, canonical_path: str) -> dict[str, str]:
             ("0.12.3", "0.7.18..0.12.3"), ("0.12.4", "0.12.4.."),
         )
     }  # fmt: skip
+
+
+# Build settings.
+
+_VARIABLES_PLAIN = (0, 8, 12)  # an Option around them before
+
+
+def build_settings(
+    settings: Mapping[str, str | Sequence[str]], release: str, *, variables: Mapping[str, str] | None = None
+) -> str:
+    """The directory inside a build for its config settings and extra build variables, "" when there are none.
+
+    A setting that is given more than once is a list; those for one package come before those for all. What
+    `extra-build-dependencies` adds is not covered: its requirements are hashed field by field.
+    """
+    key = version_key(release)
+    if not settings and (key < (0, 8, 6) or not variables):
+        return ""
+    out = b"".join(
+        string(name)
+        + (string(value) if isinstance(value, str) else usize(len(value)) + b"".join(map(string, value)))
+        for name, value in sorted(settings.items())
+    )
+    if key >= (0, 8, 4):
+        out += usize(0)  # extra build dependencies
+    if key >= (0, 8, 6):
+        pairs = sorted((variables or {}).items())
+        listed = usize(len(pairs)) + b"".join(string(name) + string(value) for name, value in pairs)
+        out += listed if key >= _VARIABLES_PLAIN else option(listed if pairs else None)
+    return digest_bytes(out)
 
 
 # All forms at once.

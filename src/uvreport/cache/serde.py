@@ -355,6 +355,8 @@ def _reader(hint: Any) -> _Reader:
             return _checked_reader(extra["check"])
         if "untagged" in extra:
             return _untagged_reader(*extra["untagged"])
+        if "tagged" in extra:
+            return _tagged_reader(typing.get_args(typing.get_args(args[0])[0]))
         return _reader(args[0])
     if origin in {Union, types.UnionType} and len(args) == 2 and args[1] is type(None):
         return _option_reader(_reader(args[0]))
@@ -494,6 +496,33 @@ def _variant_reader(names: tuple[str, ...]) -> _Reader:
     return read_variant
 
 
+def _tagged_reader(names: tuple[str, ...]) -> _Reader:
+    """Of an enum whose every variant holds a string: a map of one, from the variant to what it holds."""
+    known = ", ".join(f"`{name}`" for name in names)
+
+    def read_tagged(cursor: _Cursor) -> dict[str, str]:
+        marker = cursor.marker()
+        family = _family(marker)
+        if family == _MAP:
+            count = _length(cursor, marker)
+            if count != 1:
+                raise _stop("array had incorrect length, expected 1", "variant", cursor)
+            marker = cursor.marker()
+            held = True
+        else:
+            held = False
+        if _family(marker) != _STR:
+            raise _unexpected(cursor, marker, "variant identifier")
+        name = _text(cursor, marker)
+        if name not in names:
+            raise _stop(f"unknown variant `{name}`, expected one of {known}", "variant", cursor)
+        if not held:
+            raise _stop("invalid type: unit variant, expected newtype variant", "variant", cursor)
+        return {name: _read_str(cursor)}
+
+    return read_tagged
+
+
 def _untagged_reader(rust: str, variants: tuple[Any, ...]) -> _Reader:
     readers = tuple(map(_reader, variants))
 
@@ -627,7 +656,8 @@ def read(shape: Any, data: bytes) -> Read:
 
 
 @functools.cache
-def _decoder(shape: Any) -> msgspec.msgpack.Decoder[Any]:
+def decoder(shape: Any) -> msgspec.msgpack.Decoder[Any]:
+    """The fast decoder. It takes anything where an untagged enum belongs."""
     return msgspec.msgpack.Decoder(shape)
 
 
@@ -642,11 +672,20 @@ def _exact(shape: Any) -> bool:
     return all(_exact(part) for part in parts if not isinstance(part, (Meta, str)))
 
 
+@functools.cache
+def exact_decoder(shape: Any) -> msgspec.msgpack.Decoder[Any] | None:
+    """The decoder that accepts nothing that uv refuses to read as `shape`, None where msgspec cannot tell.
+
+    It raises MsgspecError, ValueError, TypeError, RecursionError or MemoryError for what it does not accept.
+    """
+    return decoder(shape) if shape is not None and _exact(shape) else None
+
+
 def accepts(shape: Any, data: bytes) -> bool:
     """Whether uv reads `data` as `shape`. Fast where it does; where msgspec refuses, `read` has the last word."""
     if _exact(shape):
         try:
-            _decoder(shape).decode(data)
+            decoder(shape).decode(data)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, MemoryError):
             pass
         else:

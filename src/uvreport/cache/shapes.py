@@ -83,10 +83,12 @@ def bad_id16(text: str) -> str:
 
 def bad_wheel(text: str) -> str:
     """What uv says of the file name of a wheel, "" for a good one (tags are not looked at)."""
-    if _WHEEL.match(text):
+    if _WHEEL.match(text) and _NAME.match(text.partition("-")[0]):
         return ""
     if not text.endswith(".whl"):
         return f'The wheel filename "{text}" is invalid: Must end with .whl'
+    if not _NAME.match(text.partition("-")[0]):
+        return "has an invalid package name"  # before it, in quotes that changed, the file name
     return f'The wheel filename "{text}" is invalid: Must have a Python tag'
 
 
@@ -128,7 +130,10 @@ class HashDigestBlake(Shape, frozen=True):
 
 
 # From 0.13.0 on a hash is an enum with its value inside: one entry, the algorithm and the hash.
-HashDigestEnum: TypeAlias = dict[Literal["Md5", "Sha256", "Sha384", "Sha512", "Blake2b"], str]
+HashDigestEnum: TypeAlias = Annotated[
+    dict[Literal["Md5", "Sha256", "Sha384", "Sha512", "Blake2b"], str],
+    Meta(min_length=1, max_length=1, extra={"tagged": True}),
+]
 
 
 # The cache info: what says whether a local source has changed since.
@@ -226,11 +231,11 @@ class Revision3(_Revision, frozen=True):
 
 
 class Revision3Enum(_Revision, frozen=True):
-    """0.13.0 and later."""
+    """0.13.0 and later, which refuse ids of another length."""
 
-    id: str
+    id: Id16
     hashes: list[HashDigestEnum]
-    size: U64 | None = None
+    size: U64 | None
 
 
 # The archive: which directory of archive-v0 holds the unpacked wheel.
@@ -291,7 +296,7 @@ class Archive5Enum(_Archive, frozen=True):
     hashes: list[HashDigestEnum]
     filename: Wheel
     version: U8
-    size: U64 | None = None
+    size: U64 | None
 
 
 # The metadata that a resolution needs.

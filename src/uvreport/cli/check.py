@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from uvreport.check import Checked
 
 
@@ -25,22 +27,24 @@ def command(cache_dir: str | None, release: str | None, package: str, as_json: b
     from uvreport.cache.buckets import version_key
     from uvreport.check import check
     from uvreport.errors import UsageError
-    from uvreport.invocation import parse
-    from uvreport.scene import find_uv, whereabouts
 
     if release is not None:
         try:
             version_key(release)
         except ValueError as error:
             raise UsageError(f"{release} is not a release of uv.", hint="Give one like 0.6.6.") from error
-    uv = find_uv(None, "uv", os.environ) if cache_dir is None or release is None else None
-    root = cache_dir
-    if root is None:
-        root = whereabouts(parse(("uv", "sync")), uv, os.environ, os.getcwd()).places.cache
+    root, reader = cache_dir, release
+    if root is None or reader is None:
+        from uvreport.invocation import parse
+        from uvreport.scene import find_uv, whereabouts
+
+        uv = find_uv(None, "uv", os.environ)
+        root = root or whereabouts(parse(("uv", "sync")), uv, os.environ, os.getcwd()).places.cache
+        reader = reader or uv.release
     progress = Progress(quiet=as_json)
     try:
         found = check(
-            os.path.abspath(root), release or (uv.release if uv else ""), package=package, progress=progress
+            os.path.abspath(root), reader, package=package, progress=progress, processes=_processors()
         )
     finally:
         progress.close()
@@ -49,6 +53,11 @@ def command(cache_dir: str | None, release: str | None, package: str, as_json: b
     else:
         _tell(found)
     sys.exit(1 if found.wrong else 0)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def as_object(found: Checked) -> dict[str, object]:
@@ -75,6 +84,16 @@ def as_object(found: Checked) -> dict[str, object]:
             }
             for one in found.wrong
         ],
+        "mixed": [
+            {
+                "bucket": mixture.bucket,
+                "ranges": [
+                    {"writers": str(one.writers), "entries": one.entries, "example": one.example}
+                    for one in mixture.writings
+                ],
+            }
+            for mixture in found.mixed
+        ],
     }
 
 
@@ -87,6 +106,11 @@ def _tell(found: Checked) -> None:
         if finding.writers:
             click.echo(f"    can have been written by uv {finding.writers}")
         click.echo(f"    cure: {' and '.join(one.cure)}")
+    for mixture in found.mixed:
+        by = "; ".join(
+            f"{one.entries} by uv {one.writers}, such as {one.example}" for one in mixture.writings
+        )
+        click.echo(f"{mixture.bucket} was written by more than one release: {by}")
     wrong = f"{len(found.wrong)} that uv {found.release} would choke on" if found.wrong else "nothing wrong"
     click.echo(
         f"{found.entries} entries, {found.size_bytes / 1e6:.1f} MB, {wrong}, {found.duration_s:.2f} s."
@@ -94,19 +118,21 @@ def _tell(found: Checked) -> None:
 
 
 class Progress:
-    """A count on a terminal, nothing elsewhere."""
+    """A count on a terminal, nothing elsewhere. It is a thread, and begins with the first number that it is told."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._status = None
-        if not quiet and sys.stderr.isatty():
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status("0 entries")
-            self._status.start()
+        self._status: Status | None = None
+        self._quiet = quiet or not sys.stderr.isatty()
 
     def __call__(self, entries: int) -> None:
-        if self._status is not None:
-            self._status.update(f"{entries} entries")
+        if self._quiet:
+            return
+        if self._status is None:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        self._status.update(f"{entries} entries")
 
     def close(self) -> None:
         if self._status is not None:

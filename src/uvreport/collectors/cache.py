@@ -18,6 +18,7 @@ from uvreport import relations as believed
 from uvreport import uv as door
 from uvreport.bundle import Gap, Member, Relation
 from uvreport.cache import buckets, examine
+from uvreport.cache.mixture import mixed_around
 from uvreport.collectors import (
     Collector,
     Findings,
@@ -172,6 +173,13 @@ def _about(scene: Scene, what: os.stat_result, gaps: list[Gap]) -> dict[str, Any
             n for n in names_in(scene, root) if buckets.kind_of(n) is None and n not in FURNITURE
         ],
         "mixed_writers": _mixed(found, scene.uv.release),
+        "mixed_buckets": [
+            {
+                "bucket": mixture.bucket,
+                "ranges": [{"writers": str(o.writers), "entries": o.entries} for o in mixture.writings],
+            }
+            for mixture in mixed_around(at(scene, root), [culprit.path for culprit in scene.culprits])
+        ],
         "root_lock": state(scene, paths_of(scene).join(root, ".lock")) is not None,
     }
 

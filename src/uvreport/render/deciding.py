@@ -147,6 +147,14 @@ def _buckets(bundle: Bundle) -> Iterable[str]:
             shown.append(f"{code(name, 40)}{by}{unused}")
     if shown:
         yield f"Buckets of this kind: {'; '.join(shown[:6])}"
+    for mixture in dicts_at(facts, "mixed_buckets"):
+        written = [
+            f"{count} entr{'ies' if count > 1 else 'y'} by uv {span(text_at(one, 'writers'))}"
+            for one in dicts_at(mixture, "ranges")
+            if isinstance(count := at(one, "entries"), int)
+        ]
+        if written:
+            yield f"More than one uv wrote {code(text_at(mixture, 'bucket'), 40)}: {'; '.join(written[:6])}"
     mixed = at(facts, "mixed_writers")
     foreign = at(mixed, "of_other_releases")
     if isinstance(foreign, list) and foreign:

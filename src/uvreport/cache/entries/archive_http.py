@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
+from typing import Any
 
 from msgspec.structs import replace
 
-from uvreport.cache import layout, shapes
+from uvreport.cache import layout, shapes, trailer
 from uvreport.cache.buckets import ReleaseRange, since, until
-from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, Verdict, before, judge_fetched
+from uvreport.cache.entry import (
+    EntryKind,
+    Glance,
+    Judgement,
+    Look,
+    Reader,
+    Verdict,
+    before,
+    expected_form,
+    judge_fetched,
+    shape_for,
+)  # fmt: skip
+from uvreport.cache.serde import exact_decoder
 
 READERS = (
     Reader(until("0.1.31"), str),
@@ -41,12 +55,28 @@ def judge(look: Look) -> Judgement:
     found = replace(found, links_to=(archive,))
     if look.is_dir(archive):
         return found
-    # Wheels of an index are looked up through a check that the archive is there; wheels by URL are not.
-    verdict: Verdict = "fatal" if look.place.source == "url" else "healed"
+    # Wheels of an index are looked up through a check that the archive is there, from 0.6.0 on; wheels by URL are not.
+    verdict: Verdict = "fatal" if look.place.source == "url" or before(look.release, "0.6.0") else "healed"
     return replace(
         found, verdict=verdict, state="dangling", reason=f"it names {archive}, which is not there",
         innermost="No such file or directory (os error 2)" if verdict == "fatal" else "",
     )  # fmt: skip
+
+
+@functools.cache
+def _decoder(release: str) -> Any:
+    return exact_decoder(shape_for(READERS, release))
+
+
+def harmless(glance: Glance) -> bool:
+    decoder = _decoder(glance.release)
+    if decoder is None or glance.what != "file" or before(glance.release, "0.1.32"):
+        return False
+    form = expected_form(glance.release)
+    parts = trailer.split(glance.data(), form)
+    if parts.problem or (form == "old" and not trailer.url(parts.policy)):
+        return False
+    return decoder.decode(parts.data).id in glance.archives
 
 
 ENTRY = EntryKind(
@@ -56,4 +86,5 @@ ENTRY = EntryKind(
     judge=judge,
     readers=READERS,
     denied=broken,
+    harmless=harmless,
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
 from uvreport.cache import layout, shapes
 from uvreport.cache.buckets import ReleaseRange, since
-from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, always, judge_msgpack
-from uvreport.cache.serde import Shape
+from uvreport.cache.entry import EntryKind, Glance, Judgement, Look, Reader, always, judge_msgpack, shape_for
+from uvreport.cache.serde import Shape, exact_decoder
 
 
 class _Pointer(Shape, frozen=True):
@@ -87,10 +88,25 @@ def judge(look: Look) -> Judgement:
     )  # fmt: skip
 
 
+@functools.cache
+def _decoder(release: str) -> Any:
+    return exact_decoder(shape_for(READERS, release))
+
+
+def harmless(glance: Glance) -> bool:
+    decoder = _decoder(glance.release)
+    return (
+        decoder is not None
+        and glance.what == "file"
+        and decoder.decode(glance.data()).archive.id in glance.archives
+    )
+
+
 ENTRY = EntryKind(
     name="archive pointer, local",
     buckets=("wheels",),
     matches=matches,
     judge=judge,
     readers=READERS,
+    harmless=harmless,
 )

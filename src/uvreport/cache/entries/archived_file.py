@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from uvreport.cache import wheel_files
 from uvreport.cache.entries.archive import dist_info, judge_archive, record_rows, writers
-from uvreport.cache.entry import EntryKind, Judgement, Look, always, content_state
+from uvreport.cache.entry import EntryKind, Judgement, Look, Verdict, content_state
 
 
 def matches(path: str) -> bool:
@@ -37,11 +38,19 @@ def judge(look: Look) -> Judgement:
     return Judgement(writers=seen)
 
 
+def denied(look: Look) -> Verdict:
+    """What uv reads to install. All else it links, where the file system lets it; what comes of that cannot be read."""
+    name = look.path.rpartition("/")[2]
+    if look.what == "dir" or (name in wheel_files.FILES and ".dist-info/" in look.path):
+        return "fatal"
+    return "suspicious"
+
+
 ENTRY = EntryKind(
     name="file of an archive",
     buckets=("archive",),
     matches=matches,
     judge=judge,
     stands="any",
-    denied=always("fatal"),
+    denied=denied,
 )

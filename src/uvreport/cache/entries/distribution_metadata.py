@@ -1,10 +1,14 @@
-"""`metadata.msgpack`: the metadata of a source distribution. Not decodable: fatal up to 0.5.25, then ignored."""
+"""`metadata.msgpack`: the metadata of a source distribution. Not decodable: fatal up to 0.5.25, then made anew."""
 
 from __future__ import annotations
 
+import re
+
+from msgspec.structs import replace
+
 from uvreport.cache import layout, shapes
 from uvreport.cache.buckets import ReleaseRange, since, until
-from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, Verdict, before, judge_msgpack
+from uvreport.cache.entry import EntryKind, Glance, Judgement, Look, Reader, Verdict, before, judge_msgpack
 
 READERS = (
     Reader(until("0.1.24"), shapes.MetadataOld),
@@ -18,11 +22,29 @@ def matches(path: str) -> bool:
 
 
 def broken(look: Look) -> Verdict:
-    return "fatal" if before(look.release, "0.5.26") else "ignored"
+    return "fatal" if before(look.release, "0.5.26") else "healed"
 
 
 def judge(look: Look) -> Judgement:
-    return judge_msgpack(look, READERS, writers=shapes.metadata_writers, broken=broken)
+    found = judge_msgpack(look, READERS, writers=shapes.metadata_writers, broken=broken)
+    if found.state != "ok" or before(look.release, "0.5.1"):  # where the name is not compared
+        return found
+    built = [name for name in look.names(look.place.base) if layout.is_wheel_stem(name)]
+    name = _normal(str(found.decoded["name"]))
+    if not built or name in {_normal(stem.split("-")[0]) for stem in built}:
+        return found
+    return replace(
+        found, verdict="healed", state="garbage",
+        reason=f"it is of {name}, and what was built beside it is {built[0].split('-')[0]}; uv makes it anew",
+    )  # fmt: skip
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def harmless(glance: Glance) -> bool:
+    return glance.what == "file" and not before(glance.release, "0.5.26")
 
 
 ENTRY = EntryKind(
@@ -32,4 +54,5 @@ ENTRY = EntryKind(
     judge=judge,
     readers=READERS,
     denied=broken,
+    harmless=harmless,
 )

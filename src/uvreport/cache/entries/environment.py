@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from uvreport.cache import layout
-from uvreport.cache.entry import EntryKind, Judgement, Look, always
+from uvreport.cache.buckets import ReleaseRange
+from uvreport.cache.entry import EntryKind, Judgement, Look, before
 
 
 def matches(path: str) -> bool:
@@ -12,14 +13,26 @@ def matches(path: str) -> bool:
 
 
 def judge(look: Look) -> Judgement:
-    if look.what != "dir" or "pyvenv.cfg" in look.names(look.path):
+    if look.what == "dir" and "pyvenv.cfg" in look.names(look.path):
         return Judgement()
+    if look.what == "dir":
+        return Judgement(
+            verdict="healed",
+            state="incomplete",
+            reason="there is no pyvenv.cfg in it, so it is no environment; uv makes it anew",
+            missing=(f"{look.path}/pyvenv.cfg",),
+        )
+    # The newest write over whatever it is; those of before stop when they would clear or make the directory.
+    if look.what == "link":
+        return Judgement(
+            verdict="fatal" if look.release in ReleaseRange("0.8.1", "0.11.33") else "healed",
+            state="dangling", innermost="File exists (os error 17)",
+            reason=f"a link to {look.target}, which is not there, stands where an environment should be",
+        )  # fmt: skip
     return Judgement(
-        verdict="healed",
-        state="incomplete",
-        reason="there is no pyvenv.cfg in it, so it is no environment; uv makes it anew",
-        missing=(f"{look.path}/pyvenv.cfg",),
-    )
+        verdict="fatal" if before(look.release, "0.12.0") else "healed", state="wrong-kind",
+        innermost="Not a directory (os error 20)", reason="a file stands where an environment should be",
+    )  # fmt: skip
 
 
 ENTRY = EntryKind(
@@ -28,5 +41,4 @@ ENTRY = EntryKind(
     matches=matches,
     judge=judge,
     stands="any",
-    denied=always("healed"),
 )

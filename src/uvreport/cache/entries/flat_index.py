@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uvreport.cache.entries.simple_index import judge
-from uvreport.cache.entry import EntryKind, always
+from uvreport.cache.entry import EntryKind, always, healed_anyway
 
 
 def matches(path: str) -> bool:
@@ -11,5 +11,6 @@ def matches(path: str) -> bool:
 
 
 ENTRY = EntryKind(
-    name="flat index", buckets=("flat-index",), matches=matches, judge=judge, denied=always("healed")
-)
+    name="flat index", buckets=("flat-index",), matches=matches, judge=judge, denied=always("healed"),
+    harmless=healed_anyway,
+)  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uvreport.cache import layout
 from uvreport.cache.buckets import ReleaseRange, since
-from uvreport.cache.entry import EntryKind, Judgement, Look, Verdict
+from uvreport.cache.entry import EntryKind, Judgement, Look, Verdict, before
 
 TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
 _NAMES = frozenset({"CACHEDIR.TAG", ".gitignore", ".git", ".lock"})
@@ -22,6 +22,19 @@ def denied(look: Look) -> Verdict:
     """The decoy is opened by every command of a release that uses the bucket (0.1.7 and later)."""
     name = look.path.rpartition("/")[2]
     return "fatal" if name == ".git" or name.endswith(".lock") or "/locks/" in look.path else "ignored"
+
+
+def out_of_place(look: Look) -> Verdict:
+    """What is only made when it is not there is never opened again."""
+    name = look.path.rpartition("/")[2]
+    return "ignored" if name in {"CACHEDIR.TAG", ".gitignore"} or name.endswith(".ok") else "fatal"
+
+
+def dangling(look: Look) -> Verdict:
+    """Locks of Git repositories are opened where they are; all else is made, or not looked at."""
+    if "/locks/" in look.path:
+        return "ignored" if before(look.release, "0.5.19") else "fatal"
+    return "healed" if look.path.endswith(".ok") else "ignored"
 
 
 def judge(look: Look) -> Judgement:
@@ -45,4 +58,7 @@ ENTRY = EntryKind(
     matches=matches,
     judge=judge,
     denied=denied,
+    out_of_place=out_of_place,
+    dangling=dangling,
+    harmless=lambda glance: glance.what == "file",
 )  # fmt: skip

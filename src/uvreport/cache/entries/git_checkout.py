@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from uvreport.cache import layout
-from uvreport.cache.entry import EntryKind, Judgement, Look, always
+from uvreport.cache.entry import EntryKind, Judgement, Look, always, before
 
 
 def matches(path: str) -> bool:
@@ -14,9 +14,23 @@ def matches(path: str) -> bool:
 
 
 def judge(look: Look) -> Judgement:
+    if look.what == "file":
+        return Judgement(
+            verdict="fatal", state="wrong-kind", reason="a file stands where a directory should be",
+            innermost="Not a directory (os error 20)",
+        )  # fmt: skip
+    if look.what == "link":
+        return Judgement(
+            verdict="fatal" if before(look.release, "0.5.19") else "healed", state="dangling",
+            innermost="process didn't exit successfully", reason=f"a link to {look.target}, which is not there",
+        )  # fmt: skip
     ok = f"{look.path}/.ok" if look.place.bucket == "git-v0" else f"{look.path}.ok"
-    if os.path.lexists(look.full(ok)):
-        return Judgement()
+    if os.path.exists(look.full(ok)):
+        if look.names(look.path) or look.place.bucket == "git-v0":
+            return Judgement()
+        return Judgement(
+            verdict="healed", state="incomplete", reason="the checkout is empty; uv checks it out again"
+        )
     return Judgement(
         verdict="healed",
         state="incomplete",
@@ -26,5 +40,5 @@ def judge(look: Look) -> Judgement:
 
 
 ENTRY = EntryKind(
-    name="git checkout", buckets=("git",), matches=matches, judge=judge, stands="dir", denied=always("fatal")
+    name="git checkout", buckets=("git",), matches=matches, judge=judge, stands="any", denied=always("fatal")
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from uvreport.cache import layout
-from uvreport.cache.entry import EntryKind, Judgement, Look, always
+from uvreport.cache.entry import EntryKind, Judgement, Look, always, before, contents, is_denied
 
 
 def matches(path: str) -> bool:
@@ -12,10 +15,27 @@ def matches(path: str) -> bool:
 
 
 def judge(look: Look) -> Judgement:
+    if look.what == "file":
+        return Judgement(
+            verdict="fatal", state="wrong-kind", reason="a file stands where a directory should be",
+            innermost="Not a directory (os error 20)",
+        )  # fmt: skip
+    if look.what == "link":
+        return Judgement(
+            verdict="fatal" if before(look.release, "0.5.19") else "healed", state="dangling",
+            innermost="File exists (os error 17)", reason=f"a link to {look.target}, which is not there",
+        )  # fmt: skip
     names = look.names(look.path)
     home = f"{look.path}/.git" if ".git" in names else look.path
     if {"HEAD", "objects"} <= set(look.names(home)):
-        return Judgement()
+        if _is_head(look.full(f"{home}/HEAD")):
+            return Judgement()
+        return Judgement(
+            verdict="healed",
+            state="garbage",
+            reason="its HEAD is none, so Git takes it for no repository; uv clones it again",
+            damaged=(f"{home}/HEAD",),
+        )
     return Judgement(
         verdict="healed",
         state="incomplete",
@@ -24,6 +44,15 @@ def judge(look: Look) -> Judgement:
     )
 
 
+def _is_head(full: str) -> bool:
+    try:
+        if is_denied(os.stat(full)):
+            return False
+        return re.match(rb"ref:\s*refs/|[0-9a-f]{40}", contents(full, 4096)) is not None
+    except OSError:
+        return False
+
+
 ENTRY = EntryKind(
-    name="git database", buckets=("git",), matches=matches, judge=judge, stands="dir", denied=always("fatal")
+    name="git database", buckets=("git",), matches=matches, judge=judge, stands="any", denied=always("fatal")
 )

@@ -1,6 +1,6 @@
 """A link into archive-v0: a symlink on Unix, from 0.6.0 on a small text file on Windows.
 
-In an sdists bucket uv finds a built wheel through it; a link that leads nowhere is passed over, but a plain file in its
+In an sdists bucket uv finds a built wheel through it; a link that leads nowhere is made anew, but a plain file in its
 place is taken for the wheel's directory. In a wheels bucket the pointer beside it is what is read.
 """
 
@@ -13,7 +13,7 @@ import re
 from uvreport.cache import layout
 from uvreport.cache.buckets import ReleaseRange, since
 from uvreport.cache.entries.archive import dist_info
-from uvreport.cache.entry import EntryKind, Judgement, Look, Verdict
+from uvreport.cache.entry import EntryKind, Judgement, Look, Verdict, before
 
 _TEXT = re.compile(rb"archive-v\d+/[-_0-9A-Za-z]+\Z")
 
@@ -58,6 +58,8 @@ def out_of_place(look: Look) -> Verdict:
 def judge(look: Look) -> Judgement:
     archive = archive_of(look)
     links_to = (archive,) if archive else ()
+    if look.place.kind == "environments" and look.what in {"dir", "file"}:
+        return _environment(look)
     if look.what == "dir":  # a tool that follows links made the cache: uv installs from it all the same
         if not dist_info(look, look.path):
             return Judgement(
@@ -87,8 +89,24 @@ def judge(look: Look) -> Judgement:
     if moved:
         reason += "; the archive itself is in this cache, so the cache has been moved"
     return Judgement(
-        verdict="ignored", state="dangling", reason=reason, writers=seen, decoded=decoded, links_to=links_to
+        verdict="healed", state="dangling", reason=reason, writers=seen, decoded=decoded, links_to=links_to
     )
+
+
+def _environment(look: Look) -> Judgement:
+    """Of what stands where a link to a whole environment should be. uv moves a new link over it, which a file lets it."""
+    if look.what == "file":
+        return Judgement(
+            verdict="healed",
+            state="wrong-kind",
+            reason="a file stands where a link to an environment should be",
+        )
+    if "pyvenv.cfg" in look.names(look.path) and not before(look.release, "0.6.0"):
+        return Judgement(reason="a directory stands where a link should be; uv runs from it just as well")
+    return Judgement(
+        verdict="fatal", state="wrong-kind", innermost="Is a directory (os error 21)",
+        reason="a directory stands where a link to an environment should be, and uv cannot move a link over it",
+    )  # fmt: skip
 
 
 ENTRY = EntryKind(
@@ -98,4 +116,5 @@ ENTRY = EntryKind(
     judge=judge,
     stands="link",
     out_of_place=out_of_place,
+    harmless=lambda glance: glance.what == "link",  # one that leads nowhere is passed over
 )

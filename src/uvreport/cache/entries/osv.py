@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from uvreport.cache.buckets import ReleaseRange, since
-from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, always, judge_fetched
+from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, always, healed_anyway, judge_fetched
 
 READERS = (Reader(since("0.11.16"), Any),)
 
@@ -29,4 +29,5 @@ ENTRY = EntryKind(
     judge=judge,
     readers=READERS,
     denied=always("healed"),
+    harmless=healed_anyway,
 )

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from uvreport.cache import layout, shapes, trailer
 from uvreport.cache.buckets import ReleaseRange, since, until
-from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, Verdict, before, judge_fetched
+from uvreport.cache.entries.source_tree import is_built
+from uvreport.cache.entry import EntryKind, Glance, Judgement, Look, Reader, Verdict, before, judge_fetched
 
 READERS = (
     Reader(until("0.1.31"), str),
@@ -66,11 +67,18 @@ def judge(look: Look) -> Judgement:
             found, verdict=verdict, state="dangling",
             reason=f"it names the build {revision}, and there is none of that name beside it",
         )  # fmt: skip
+    if verdict == "healed" and is_built(look, build):
+        verdict = "ignored"
     why = "; uv looks for the subdirectory in it before it would fetch it again" if subdirectory else ""
     return replace(
         found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",),
         reason=f"the build that it names lacks the unpacked source `{source}`{why if verdict == 'fatal' else ''}",
     )  # fmt: skip
+
+
+def harmless(glance: Glance) -> bool:
+    # Later releases fetch again whatever is not whole; for the panic of those before see `judge_trailer`.
+    return glance.what == "file" and not before(glance.release, "0.11.21")
 
 
 ENTRY = EntryKind(
@@ -80,4 +88,5 @@ ENTRY = EntryKind(
     judge=judge,
     readers=READERS,
     denied=broken,
+    harmless=harmless,
 )

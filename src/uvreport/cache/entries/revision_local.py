@@ -1,19 +1,31 @@
 """`revision.rev`: which build of a local source is the current one, and what it was built from.
 
 Up to 0.1.31 the file is `manifest.msgpack`. A directory's pointer that cannot be decoded is fatal up to 0.6.8 and
-passed over from 0.6.9 on; that of a source archive (a file) is fatal in every release.
+made anew from 0.6.9 on; that of a source archive (a file) is fatal in every release.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
 from uvreport.cache import layout, shapes
 from uvreport.cache.buckets import ReleaseRange, common, since, until
-from uvreport.cache.entry import EntryKind, Judgement, Look, Reader, Verdict, before, judge_msgpack
-from uvreport.cache.serde import Shape
+from uvreport.cache.entries.source_tree import is_built
+from uvreport.cache.entry import (
+    EntryKind,
+    Glance,
+    Judgement,
+    Look,
+    Reader,
+    Verdict,
+    before,
+    judge_msgpack,
+    shape_for,
+)
+from uvreport.cache.serde import Shape, decoder, exact_decoder
 
 
 class Manifest(Shape, frozen=True):
@@ -131,7 +143,7 @@ def broken(look: Look) -> Verdict:
     archive = is_archive(look)
     if archive is None:
         return "suspicious"
-    return "fatal" if archive else "ignored"
+    return "fatal" if archive else "healed"
 
 
 def judge(look: Look) -> Judgement:
@@ -151,12 +163,51 @@ def judge(look: Look) -> Judgement:
     source = "source" if before(look.release, "0.5.1") else "src"
     unpacked = bool(revision.get("hashes")) or look.place.source in {"pypi", "index"}
     if unpacked and not look.is_dir(f"{build}/{source}"):
+        verdict: Verdict = "ignored" if is_built(look, build) else "healed"
+        if before(look.release, "0.4.12") or (verdict == "healed" and before(look.release, "0.5.1")):
+            verdict = "fatal"
+        elif verdict == "healed" and look.release in _NO_HASHES:
+            return _without_hashes(found)
         return replace(
-            found, verdict="fatal" if before(look.release, "0.4.12") else "healed", state="incomplete",
-            missing=(f"{build}/{source}",),
+            found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",),
             reason=f"the build that it names lacks the unpacked source `{source}`",
+            innermost="but the hashes didn't match" if verdict == "fatal" else "",
         )  # fmt: skip
+    if look.release in _NO_HASHES and not is_built(look, build) and is_archive(look):
+        return _without_hashes(found)
     return found
+
+
+# Measured: not in 0.5.11, in 0.5.18, 0.6.8, 0.7.22 and 0.8.0, not in 0.8.12.
+_NO_HASHES = ReleaseRange("0.5.12", "0.8.11")
+
+
+def _without_hashes(found: Judgement) -> Judgement:
+    """These releases compute no hashes of a source archive that they have unpacked before, and then miss them."""
+    return replace(
+        found, verdict="fatal", state="incomplete",
+        innermost="Hash-checking is enabled, but no hashes were computed for",
+        reason="no wheel that was built from it is there unpacked, and this release cannot build one from an archive that "
+        "it has unpacked before when a lockfile asks for its hash",
+    )  # fmt: skip
+
+
+@functools.cache
+def _decoder(release: str) -> tuple[Any, bool]:
+    """The decoder, and whether what it accepts is accepted by uv even where there are directories."""
+    shape = shape_for(READERS, release)
+    exact = exact_decoder(shape)
+    return exact or decoder(shape), exact is not None
+
+
+def harmless(glance: Glance) -> bool:
+    if glance.what != "file" or before(glance.release, "0.4.26"):  # an untagged enum in the first place
+        return False
+    if glance.release in _NO_HASHES:  # what stands beside it counts
+        return False
+    known, exact = _decoder(glance.release)
+    pointer = known.decode(glance.data())
+    return exact or not pointer.cache_info.directories
 
 
 ENTRY = EntryKind(
@@ -166,4 +217,5 @@ ENTRY = EntryKind(
     judge=judge,
     readers=READERS,
     denied=broken,
+    harmless=harmless,
 )

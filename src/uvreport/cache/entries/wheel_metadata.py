@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uvreport.cache import layout, shapes
 from uvreport.cache.entries.distribution_metadata import READERS
-from uvreport.cache.entry import EntryKind, Judgement, Look, always, judge_fetched
+from uvreport.cache.entry import EntryKind, Judgement, Look, always, healed_anyway, judge_fetched
 
 
 def matches(path: str) -> bool:
@@ -23,4 +23,5 @@ ENTRY = EntryKind(
     judge=judge,
     readers=READERS,
     denied=always("healed"),
+    harmless=healed_anyway,
 )
