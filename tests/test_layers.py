@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "uvreport"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundle", "registry"),
     ("uv", "cache", "isolate", "invocation", "environment", "steady", "hollow"),
-    ("relations",),
+    ("relations", "transplant", "pythons"),
     (
         "failures", "shadow", "collectors", "redact", "pack", "sandbox", "quarantine", "releases", "demo",
         "scene", "history",
@@ -27,6 +27,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("observe",),
     ("locate", "replay"),
     ("bisect", "minimize", "diff", "render", "check"),
+    ("smallest",),
     ("report",),
     ("cli",),
 )  # fmt: skip

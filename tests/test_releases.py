@@ -396,6 +396,27 @@ def test_what_another_process_was_given_a_moment_ago_stays(
     assert os.path.exists(used.path)
 
 
+def test_what_this_process_fetched_and_let_go_may_make_room(
+    env: dict[str, str], shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shelf, "99.0.1", "99.0.2")
+    env["UVREPORT_RELEASES_MB"] = "0"
+    here_before = releases.obtain("99.0.1", environ=env)
+    _forget_what_was_handed_out(monkeypatch)
+    monkeypatch.setattr(releases, "_fetched", set())
+    fetched = releases.obtain("99.0.2", environ=env)
+    releases.let_go(here_before, environ=env)
+    assert os.path.exists(here_before.path)
+    assert os.path.exists(fetched.path)
+    releases.let_go(fetched, environ=env)
+    assert not os.path.exists(fetched.path)
+
+
+def test_a_release_is_written_as_three_numbers() -> None:
+    assert releases.is_release("0.6.6")
+    assert not any(map(releases.is_release, ("v0.6.6", "0.6", "latest", "")))
+
+
 def test_a_size_that_is_no_number_is_said_so(env: dict[str, str], shelf: Path) -> None:
     fill(shelf, "99.0.1")
     with pytest.raises(UsageError, match="UVREPORT_RELEASES_MB is '3 GB'"):

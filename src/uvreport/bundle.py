@@ -159,7 +159,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     REPRODUCED: the same failure. DIFFERENT: another failure. CLEAN: it passed, *and read the entry*.
     UNTESTED: nothing can be said, and `reason` says why (entry not read, needs code, needs network, no such
-    release). `code_executed` is whether a line of the bundle's own code ran.
+    release). `code_executed` is whether a line of the bundle's own code ran, `healed` whether a release that passed
+    put another entry in the place of the one at fault, or took it away, `past` whether it read the entry without this
+    failure, whatever came after.
     """
 
     verdict: Outcome
@@ -168,6 +170,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     reason: str = ""
     code_executed: bool = False
     duration_s: float = 0.0
+    healed: bool = False
+    past: bool = False
 
 
 class Proof(Struct, frozen=True, kw_only=True):

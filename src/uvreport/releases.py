@@ -87,12 +87,18 @@ class _RefusedError(Exception):  # never leaves this module; says which way fail
 
 
 _handed_out: set[str] = set()
+_fetched: set[str] = set()
 _asked: dict[tuple[str, int, int], Uv] = {}
 
 
 def order(release: str) -> tuple[int, ...]:
     """The key that puts releases in order, oldest first."""
     return tuple(int(part) for part in re.findall(r"\d+", release))
+
+
+def is_release(text: str) -> bool:
+    """Whether this is written as a release is: three numbers."""
+    return _RELEASE.fullmatch(text) is not None
 
 
 def known(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -109,6 +115,22 @@ def on_disk(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
         with contextlib.suppress(OSError):
             found.update(name for name in os.listdir(folder) if _RELEASE.fullmatch(name))
     return tuple(sorted(found, key=order))
+
+
+def let_go(found: Uv, environ: Mapping[str, str] | None = None) -> None:
+    """Says that this process is done with a release that it fetched: it may be removed when the store is too large.
+
+    For whoever goes through more releases than the store may hold. A release that was here before keeps its place.
+    """
+    env = os.environ if environ is None else environ
+    if found.path not in _fetched:
+        return
+    _fetched.discard(found.path)
+    _handed_out.discard(found.path)
+    with contextlib.suppress(OSError):
+        past = time.time() - SPARED_S - 1
+        os.utime(os.path.join(os.path.dirname(found.path), "record.json"), (past, past))
+        _trim(store(env), _cap_bytes(env))
 
 
 def newest(environ: Mapping[str, str] | None = None) -> str:
@@ -310,6 +332,7 @@ def _fetch(release: str, env: Mapping[str, str], progress: Progress) -> Uv:
                 progress(f"fetching uv {release}")
                 found = _fetch_alone(release, env, root)
                 _handed_out.add(found.path)
+                _fetched.add(found.path)
                 _trim(root, cap_bytes)
             return found
     except OSError as error:

@@ -6,6 +6,7 @@ Knows nothing of the machine that the bundle is from, and nothing of collecting.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from uvreport import invocation as uv_command
+from uvreport import isolate, pythons
 from uvreport.bundle import Bundle, Proof, Uv, Verdict
 from uvreport.cache.buckets import bucket, kind_of
 from uvreport.environment import flaws
@@ -21,13 +23,20 @@ from uvreport.failures.chain import Chain, parse
 from uvreport.failures.signature import core, likeness, signature
 from uvreport.isolate.refusal import EXIT_CODE
 from uvreport.sandbox import open_sandbox
+from uvreport.transplant import at_fault
+from uvreport.uv import Outcome  # noqa: TC001 a field of a Struct: its type is looked at when it is decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-    from uvreport.uv import Outcome
+    from uvreport.pythons import Python
 
 TIMEOUT_S = 60.0
+_NO_COMMAND = "the command is not known: the bundle is from a saved log"
+
+_FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|Too many open files|Cannot allocate memory|Read-only file system"
+)
 
 # Classes of failures that are not in the bundle but around it: never called reproduced.
 _ENVIRONMENT = frozenset({"network", "environment", "usage"})
@@ -52,11 +61,17 @@ def replay(
 
 
 class Replay(Struct, frozen=True, kw_only=True):
-    """A verdict, what contained the run, and the command line that leads into the place (when it is kept)."""
+    """A verdict, what contained the run, and the command line that leads into the place (when it is kept).
+
+    `outcome` is how uv ended, None when it was not started. `reads` are the paths of the members that it read, None
+    when that could not be seen.
+    """
 
     verdict: Verdict
     isolation: str = ""
     enter: str = ""
+    outcome: Outcome | None = None
+    reads: frozenset[str] | None = None
 
 
 def contained(
@@ -67,20 +82,16 @@ def contained(
     allow_code: bool = False,
     keep: str | None = None,
     timeout_s: float = TIMEOUT_S,
+    python: Python | None = None,
 ) -> Replay:
-    """The same, with how it was contained."""
+    """The same, with how it was contained. `python` is the one that uv finds (default: the one that this runs on)."""
     begin = time.monotonic()
     if not bundle.run.argv:
-        why = "the command is not known: the bundle is from a saved log"
-        return Replay(verdict=Verdict(verdict="UNTESTED", uv=uv.release, reason=why))
+        return Replay(verdict=Verdict(verdict="UNTESTED", uv=uv.release, reason=_NO_COMMAND))
     command = uv_command.parse(bundle.run.examined or bundle.run.argv)
     loud = uv_command.offline(uv_command.verbose(command))
-    env = {
-        name: value
-        for name, value in bundle.run.env.items()
-        if name.startswith("UV_") and not _NOT_OURS.match(name)
-    }
-    with open_sandbox(bundle, trust=trust, keep=keep, allow_code=allow_code) as box:
+    env = _variables(bundle)
+    with open_sandbox(bundle, trust=trust, keep=keep, allow_code=allow_code, python=python) as box:
         outcome = box.run(uv, loud.argv(), env=env, timeout_s=timeout_s)
         if outcome.exit_code == EXIT_CODE and parse(outcome.stderr) is None and command.program:
             # uv did its part and started the program, which may not run here.
@@ -96,12 +107,128 @@ def contained(
             uv.release,
             outcome,
             reads=box.reads,
+            changed=box.changed,
             whole=whole,
             needed_code=box.needed_code,
             code_executed=box.code_executed,
             duration_s=round(time.monotonic() - begin, 3),
         )
-        return Replay(verdict=verdict, isolation=box.isolation, enter=box.enter)
+        return Replay(
+            verdict=verdict,
+            isolation=box.isolation,
+            enter=box.enter,
+            outcome=outcome,
+            reads=box.members_read,
+        )
+
+
+def _variables(bundle: Bundle) -> dict[str, str]:
+    """Of the reporter's variables those that count here."""
+    return {
+        name: value
+        for name, value in bundle.run.env.items()
+        if name.startswith("UV_") and not _NOT_OURS.match(name)
+    }
+
+
+class Tried(Struct, frozen=True, kw_only=True):
+    """A way to contain a run: taken, or `why` not."""
+
+    name: str
+    taken: bool
+    why: str = ""
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """What a replay would do, in words: every way to contain it in order, what is put back, what is run.
+
+    `variables` are those of the reporter's that are set, `left_out` those that are not.
+    """
+
+    uv: str
+    python: str
+    isolation: tuple[Tried, ...]
+    command: str
+    restored: tuple[str, ...]
+    variables: tuple[str, ...]
+    left_out: tuple[str, ...]
+    code: str
+
+
+def explain(
+    bundle: Bundle, uv: Uv, *, trust: bool = False, allow_code: bool = False, python: Python | None = None
+) -> Explanation:
+    """What `contained` would do with the same arguments. Nothing of the bundle is put anywhere, and no uv is run."""
+    ways = _ways(trust=trust, allow_code=allow_code)
+    name = next((way.name for way in ways if way.taken), "")
+    if not name:
+        code = "nothing is run"
+    elif not bundle.run.argv:
+        code = f"nothing is run: {_NO_COMMAND}"
+    elif allow_code:
+        code = f"code of the bundle may run, {'not contained' if name == 'none' else f'contained by {name}'}"
+    else:
+        code = "none is run: Python is a program that refuses, and nothing that is written can be executed"
+        if name == "none":
+            code = "Python is a program that refuses; but nothing contains the run (--trust)"
+    command = ""
+    if bundle.run.argv:
+        parsed = uv_command.parse(bundle.run.examined or bundle.run.argv)
+        command = shlex.join(uv_command.offline(uv_command.verbose(parsed)).argv())
+    ours = _variables(bundle)
+    return Explanation(
+        uv=uv.path,
+        python=str(python or pythons.ours()),
+        isolation=ways,
+        command=command,
+        restored=_restored(bundle, uv.release),
+        variables=tuple(sorted(ours)),
+        left_out=tuple(sorted(set(bundle.run.env) - set(ours))),
+        code=code,
+    )
+
+
+def _ways(*, trust: bool, allow_code: bool) -> tuple[Tried, ...]:
+    """Every way to contain a run, in the order in which they are tried."""
+    best = isolate.method()
+    forced = isolate.forced()
+    out: list[Tried] = []
+    for name in ("bubblewrap", "namespaces", "none"):
+        way = isolate.method(name)
+        if name == "none":
+            refused = "" if trust else "re-keyed in place, nothing contains it: needs --trust"
+        elif way.name != name:
+            refused = way.why
+        else:
+            refused = (
+                "" if way.noexec or allow_code else "it cannot keep code from running: needs --allow-code"
+            )
+        taken = not refused and name == best.name and not any(one.taken for one in out)
+        if not taken and not refused:
+            before = f"{isolate.VARIABLE}={forced}" if forced else f"{best.name} is better"
+            refused = f"not needed: {before}"
+        out.append(Tried(name=name, taken=taken, why=refused))
+    return tuple(out)
+
+
+def _restored(bundle: Bundle, release: str) -> tuple[str, ...]:
+    places = bundle.places
+    lines = []
+    for top, at in (("project", places.project), ("cache", places.cache), ("home", places.home)):
+        members = [member for member in bundle.members if member.path.startswith(top + "/")]
+        files = [member for member in members if member.kind == "file"]
+        if members:
+            size = sum(len(member.data) for member in files)
+            lines.append(f"{top} at {at}: {len(files)} files, {size} bytes")
+    unread = unread_by(bundle, release)
+    lines += [f"the entry at fault, {c.path}: {c.state}, {c.size_bytes} bytes" for c in bundle.culprits]
+    lines += [f"the absence of {path}" for path in bundle.missing]
+    equal = sum(1 for relation in bundle.relations if relation.relation == "equal")
+    if equal:
+        lines.append(f"the times of {equal} entries, so that they agree with their sources as they did")
+    if unread:
+        lines.append(f"but it will not be read: {unread}")
+    return tuple(lines)
 
 
 def judge(
@@ -110,6 +237,7 @@ def judge(
     outcome: Outcome,
     *,
     reads: Collection[str] | None,
+    changed: Mapping[str, str] | None = None,
     whole: bool = True,
     needed_code: bool = False,
     code_executed: bool = False,
@@ -117,10 +245,13 @@ def judge(
 ) -> Verdict:
     """The verdict on one run. `reads` are the cache paths that it read, None when that could not be seen.
 
-    `whole` is whether the environment that it left is complete.
+    `changed` says of the cache paths at fault which it "rewrote", "removed" or "made". `whole` is whether the environment
+    that it left is complete.
     """
 
-    def verdict(what: str, reason: str = "", sign: str = "") -> Verdict:
+    def verdict(
+        what: str, reason: str = "", sign: str = "", *, healed: bool = False, past: bool = False
+    ) -> Verdict:
         return Verdict(
             verdict=what,  # type: ignore[arg-type]  # the four words are spelled out below
             uv=release,
@@ -128,13 +259,16 @@ def judge(
             reason=reason,
             code_executed=code_executed,
             duration_s=duration_s,
+            healed=healed,
+            past=past or what == "CLEAN",
         )
 
     chain = parse(outcome.stderr) or parse(outcome.stdout)
     if outcome.exit_code == 0:
         if bundle.run.exit_code == 0 and not whole:
             return verdict("REPRODUCED", sign=bundle.failure.signature)
-        return verdict(*_clean(bundle, release, reads))
+        what, reason, healed = _clean(bundle, release, reads, changed or {})
+        return verdict(what, reason, healed=healed)
     if bundle.failure.class_ == "hang" and outcome.timed_out:
         return verdict("REPRODUCED", sign=bundle.failure.signature)
     if outcome.timed_out:
@@ -142,14 +276,19 @@ def judge(
     have = core(chain.frames, chain.detail) if chain else ()
     want = core(bundle.failure.frames, _detail(bundle))
     alike = likeness(want, have)
-    unread = _unread(bundle, release)
+    unread = unread_by(bundle, release)
     if alike != "different" and want:
         told = have_class(chain, outcome)
         if told in {"network", "index", "git"} and not bundle.culprits and not bundle.missing:
             # The network is missing here by construction: seeing its absence proves nothing.
             return verdict("UNTESTED", "needs the network, and a replay has none")
+        ours = "" if unread else _of_this_machine(bundle, told, chain)
+        if ours:
+            return verdict("UNTESTED", ours)
         if unread:
             return verdict("DIFFERENT", f"fails alike, but {unread}")
+        if reads is not None and not _was_read(bundle, reads):
+            return verdict("DIFFERENT", "fails alike, but without reading the entry")
         reason = "" if alike == "exact" else "the same innermost cause; the frames around it differ"
         return verdict("REPRODUCED", reason, bundle.failure.signature)
     class_ = have_class(chain, outcome)
@@ -161,11 +300,13 @@ def judge(
     past = bool(entries) and reads is not None and all(_touched(path, reads) for path in entries)
     so_far = "it read the entry without this failure, and then " if past else ""
     if needed_code and class_ not in {"network", "index", "git"}:
-        return verdict("UNTESTED", f"{so_far}needs code: of the bundle, or of a build backend")
+        return verdict("UNTESTED", f"{so_far}needs code: of the bundle, or of a build backend", past=past)
     if _around(class_) or bundle.failure.class_ in {"network", "index", "git"}:
         offline = "needs the network, and a replay has none"
         why = "the sandbox stood in the way" if class_ == "environment" else offline
-        return verdict("UNTESTED", f"{so_far}{why} (uv said: {_said(chain)})")
+        return verdict("UNTESTED", f"{so_far}{why} (uv said: {_said(chain)})", past=past)
+    if class_ == "interpreter" and bundle.failure.class_ != class_:
+        return verdict("UNTESTED", f"{so_far}the Python here does not suit (uv said: {_said(chain)})")
     return verdict("DIFFERENT", f"uv said: {_said(chain)}", signature(class_, have) if have else "")
 
 
@@ -194,10 +335,10 @@ def _detail(bundle: Bundle) -> str:
     return again.detail if again else ""
 
 
-def _unread(bundle: Bundle, release: str) -> str:
-    """Why this release did not read the culprits, "" when it did or when there are none."""
+def unread_by(bundle: Bundle, release: str) -> str:
+    """Why this release cannot have read the culprits, "" when it can or when there are none."""
     # An archive is the same bucket in every release; the pointer that leads to it, part of the cure, is not.
-    for path in (*(culprit.path for culprit in bundle.culprits), *bundle.missing, *bundle.cure):
+    for path in at_fault(bundle):
         top = path.split("/")[0]
         kind = kind_of(top)
         uses = bucket(kind, release) if kind else None
@@ -206,19 +347,56 @@ def _unread(bundle: Bundle, release: str) -> str:
     return ""
 
 
-def _clean(bundle: Bundle, release: str, reads: Collection[str] | None) -> tuple[str, str]:
-    unread = _unread(bundle, release)
+def _clean(
+    bundle: Bundle, release: str, reads: Collection[str] | None, changed: Mapping[str, str]
+) -> tuple[str, str, bool]:
+    """Verdict, reason, and whether the release healed the entry, for a run that passed."""
+    unread = unread_by(bundle, release)
     if unread:
-        return "UNTESTED", f"entry not read: {unread}"
+        return "UNTESTED", f"entry not read: {unread}", False
     entries = [culprit.path for culprit in bundle.culprits] or (list(bundle.cure) if bundle.missing else [])
+    healed = [changed[path] for path in (*entries, *bundle.missing) if path in changed]
+    if "rewrote" in healed or "made" in healed:
+        return "CLEAN", "healed: it rewrote the entry", True
+    if healed:
+        return "CLEAN", "healed: it removed the entry", True
     if entries and reads is not None and not any(_touched(path, reads) for path in entries):
-        return "UNTESTED", "entry not read: uv passed without looking at it"
+        return "UNTESTED", "entry not read: uv passed without looking at it", False
     if entries and reads is None:
-        return "UNTESTED", "uv passed; whether it read the entry could not be seen here"
+        return "UNTESTED", "uv passed; whether it read the entry could not be seen here", False
     needs = named(bundle.failure.class_)
     if not entries and not bundle.missing and needs is not None and needs.name in {"index", "network", "git"}:
-        return "UNTESTED", "needs the network, and a replay has none"
-    return "CLEAN", ""
+        return "UNTESTED", "needs the network, and a replay has none", False
+    return "CLEAN", "", False
+
+
+def _was_read(bundle: Bundle, reads: Collection[str]) -> bool:
+    """Whether the culprits were read, as far as that must show.
+
+    Of a pointer or of metadata uv needs the content. Elsewhere that a file is there, or is none, can be the fault.
+    """
+    members = {member.path: member for member in bundle.members}
+    visible = [
+        culprit.path
+        for culprit in bundle.culprits
+        if (member := members.get(f"cache/{culprit.path}")) is not None
+        and member.kind == "file"
+        and culprit.path.endswith((".rev", ".http", ".msgpack", ".rkyv"))
+        and member.data
+        and member.mode & 0o400
+    ]
+    return not visible or any(_touched(path, reads) for path in visible)
+
+
+def _of_this_machine(bundle: Bundle, class_: str, chain: Chain | None) -> str:
+    """Why a failure that looks the same is the fault of where it was replayed; "" when it is the bundle's own."""
+    if _FULL.search(" / ".join(chain.frames) if chain else ""):
+        return f"the machine ran out of something (uv said: {_said(chain)})"
+    if class_ == "environment" and not bundle.culprits and not bundle.missing:
+        locked = any(member.kind != "link" and not member.mode & 0o200 for member in bundle.members)
+        if "denied" in (chain.frames[-1] if chain else "") and not locked:
+            return f"no permission, and nothing in the bundle forbids it (uv said: {_said(chain)})"
+    return ""
 
 
 def _touched(path: str, reads: Collection[str]) -> bool:

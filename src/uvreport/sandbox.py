@@ -10,23 +10,25 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import io
 import itertools
 import os
 import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING
+import zipfile
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 
-from uvreport import isolate, uv
+from uvreport import isolate, pythons, uv
 from uvreport.errors import (
     BadBundleError,
     CannotWriteError,
@@ -38,9 +40,10 @@ from uvreport.isolate import Bind, Jail, refusal, trees
 from uvreport.isolate.moved import Moved, is_text, named, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from uvreport.bundle import Bundle, Member, Places, Relation, Uv
+    from uvreport.pythons import Python
 
 # Inside.
 _OURS = "/run/uvreport"
@@ -63,6 +66,9 @@ _NOT_FOR_BUNDLES = ("/proc", "/sys", "/dev", "/run", "/etc", "/tmp", *_SYSTEM)  
 _DANGEROUS = re.compile(
     r"^(LD_|DYLD_|PYTHON|BASH_|GIT_|GCONV_|LOCPATH|NLSPATH|PERL|IFS$|ENV$|PATH$|SHELL|HOME$|TMP)"
 )
+
+
+Change = Literal["rewrote", "removed", "made"]
 
 
 class _Layout(Struct, frozen=True, kw_only=True):
@@ -99,12 +105,17 @@ class _Kept(Struct, frozen=True):
 
 @contextlib.contextmanager
 def open_sandbox(
-    bundle: Bundle, *, trust: bool = False, keep: str | None = None, allow_code: bool = False
+    bundle: Bundle,
+    *,
+    trust: bool = False,
+    keep: str | None = None,
+    allow_code: bool = False,
+    python: Python | None = None,
 ) -> Iterator[Box]:
     """A place for `bundle`. Raises UnsafeSandboxError where nothing can contain it, unless it is trusted.
 
-    `keep` names a directory that the place is made in and left in. Raises BadBundleError for a bundle whose members
-    cannot be put where they belong.
+    `python` is the one that uv will find there (default: the one that this runs on). `keep` names a directory that the
+    place is made in and left in. Raises BadBundleError for a bundle whose members cannot be put where they belong.
     """
     how = isolate.method()
     if how.name == "none" and not trust:
@@ -119,7 +130,7 @@ def open_sandbox(
         )
     _check_places(bundle.places)
     with _place(keep) as base:
-        yield Box(bundle, base, how, allow_code=allow_code)
+        yield Box(bundle, base, how, allow_code=allow_code, python=python or pythons.ours())
 
 
 @contextlib.contextmanager
@@ -163,14 +174,19 @@ def _check_places(places: Places) -> None:
 class Box:
     """What `open_sandbox` gives. All but `isolation` and `run` is about the last run.
 
-    `isolation` says what contains it, `reads` which cache entries (relative to the cache) were read, None when that
-    cannot be seen; `needed_code` whether uv asked for code that was not allowed to run; `code_executed` whether code
+    `isolation` says what contains it, `reads` which cache entries (relative to the cache) were read, `members_read` the
+    same for all members, by their paths in the bundle, both None when that cannot be seen; `needed_code` whether uv
+    asked for code that was not allowed to run; `code_executed` whether code
     of the bundle was read to be run; `enter` is a command line that leads into the place.
     """
 
-    def __init__(self, bundle: Bundle, base: str, method: isolate.Method, *, allow_code: bool) -> None:
+    def __init__(
+        self, bundle: Bundle, base: str, method: isolate.Method, *, allow_code: bool, python: Python
+    ) -> None:
         self.isolation = method.name
         self.reads: frozenset[str] | None = None
+        self.members_read: frozenset[str] | None = None
+        self.changed: dict[str, Change] = {}
         self.needed_code = False
         self.code_executed = False
         self.enter = ""
@@ -178,6 +194,7 @@ class Box:
         self._base = base
         self._method = method
         self._allow_code = allow_code
+        self._python = python
         self._numbers = itertools.count(1)
         self._root = ""
         self._moved = Moved("", ())
@@ -200,24 +217,31 @@ class Box:
         venv = _venv_to_make(bundle, argv)
         kept = None
         if not self._allow_code or venv or evidence:
-            kept = _with(_prime(uv_, bundle.places, venv, self._method, self._base), _BASE_MARK, base)
-        _put_python(base, layout, kept, venv, code=self._allow_code)
+            kept = _prime(uv_, bundle.places, venv, self._method, self._base, self._python)
+            kept = _with(kept, _BASE_MARK, base)
+        _put_python(base, layout, kept, venv, self._python, code=self._allow_code)
         restored = _Restored(f"{base}/root", bundle.places, moved)
-        restored.members(bundle.members, without=set(evidence))
+        restored.members(_with_backend(bundle.members), without=set(evidence))
         if kept is not None:
             if contained:
-                believed_ns = os.stat(_python() if self._allow_code else f"{base}/refusal").st_ctime_ns
+                stands = self._python.executable if self._allow_code else f"{base}/refusal"
+                believed_ns = os.stat(stands).st_ctime_ns
                 restored.interpreters(kept, evidence, believed_ns)
-            restored.venv(venv, kept, layout)
+            restored.venv(venv, kept, layout, self._python.executable)
         restored.settle()
         watched = restored.watch(f"{base}/kept")
         restored.times(bundle.relations)
+        at_fault = restored.at_fault(bundle)
         inside = _environment(bundle.places, env, layout)
+        if any(member.path.startswith(_WHEELS + "/") for member in bundle.members):
+            # Also without code: then it is seen that code is what is missing, and not a backend.
+            wheels = f"{layout.root}{bundle.places.home}/{_WHEELS.partition('/')[2]}"
+            inside["UV_FIND_LINKS"] = ",".join(filter(None, (inside.get("UV_FIND_LINKS"), wheels)))
         word = [layout.uv, "tool", "run"] if os.path.basename(argv[0]) == "uvx" else [layout.uv]
         command = [*word, *map(moved.edit, argv[1:])]
         cwd = "/"
         if contained:
-            jail = _jail(uv_, bundle.places, bundle.run.cwd, base, code=self._allow_code)
+            jail = _jail(uv_, bundle.places, bundle.run.cwd, base, self._python, code=self._allow_code)
             command = isolate.wrap(command, jail, self._method)
             self.enter = _enter(jail, inside, self._method)
         else:
@@ -232,12 +256,13 @@ class Box:
         if why:
             raise CannotWriteError(f"The sandbox could not be made: {why}.")
         self._root, self._moved = f"{base}/root", moved
-        read = watched.reads()
+        self.members_read = read = watched.reads()
         self.reads = frozenset(name.removeprefix("cache/") for name in read if name.startswith("cache/"))
         if hasattr(os, "ST_NOATIME") and os.statvfs(base).f_flag & os.ST_NOATIME:
-            self.reads = None
+            self.reads = self.members_read = None
+        self.changed = _changes(at_fault, restored.at_fault(bundle))
         self.needed_code = os.path.getsize(f"{base}/called") > 0
-        self.code_executed = self._allow_code and any(name.endswith(_CODE) for name in read)
+        self.code_executed = self._allow_code and _is_code_in(bundle, read)
         code = outcome.exit_code
         if self._method.name == "bubblewrap" and code is not None and code - 128 in _FATAL:
             code = 128 - code  # bubblewrap ends with 128 + signal where others end by the signal
@@ -268,7 +293,41 @@ class Box:
 
 
 _CODE = (".py", ".pth", ".so", ".pyc")
+# Wheels of the build backend that the reporter had (collectors/backend.py).
+_WHEELS = "home/.uvreport/wheels"
 _FATAL = {4, 5, 6, 7, 8, 9, 11, 24, 25, 31}  # signals that end a program that went wrong
+
+
+def _with_backend(members: Sequence[Member]) -> Sequence[Member]:
+    """The members, with the wheels of the build backend also where only their metadata was taken.
+
+    Not where a lockfile has the digest of what stands there.
+    """
+    wheels = {
+        os.path.basename(member.path): member.data
+        for member in members
+        if member.path.startswith(_WHEELS + "/")
+    }
+    locks = b"".join(member.data for member in members if member.path.endswith(".lock")) if wheels else b""
+    return [
+        msgspec.structs.replace(member, data=wheels[name])
+        if (name := os.path.basename(member.path)) in wheels
+        and hashlib.sha256(member.data).hexdigest().encode() not in locks
+        else member
+        for member in members
+    ]
+
+
+def _is_code_in(bundle: Bundle, paths: Collection[str]) -> bool:
+    """Whether there is code among these members, or in a wheel among them."""
+    if any(path.endswith(_CODE) for path in paths):
+        return True
+    wheels = [member for member in bundle.members if member.path.endswith(".whl") and member.path in paths]
+    for member in wheels:
+        with contextlib.suppress(zipfile.BadZipFile, ValueError):
+            if any(name.endswith(_CODE) for name in zipfile.ZipFile(io.BytesIO(member.data)).namelist()):
+                return True
+    return False
 
 
 class _Restored:
@@ -280,6 +339,7 @@ class _Restored:
         self._tops = {"project": places.project, "cache": places.cache, "home": places.home}
         self._files: list[tuple[str, str]] = []  # member path, where it is
         self._late: list[tuple[str, Member]] = []  # directories: modes and times come last
+        self._folders: set[str] = set()  # that were looked at: a large cache has ten files in each
         for top in self._tops.values():
             os.makedirs(root + top, mode=0o755, exist_ok=True)
 
@@ -296,8 +356,8 @@ class _Restored:
         parts = at.split("/")[1:]
         if any(part in {"", ".", ".."} or "\0" in part for part in parts):
             raise BadBundleError(f"The bundle's member {member.path!r} is not a path that can be put back.")
-        folder = self._root
-        for part in parts[:-1]:
+        folder, parent = self._root, "/".join(parts[:-1])
+        for part in parts[:-1] if parent not in self._folders else ():
             folder = f"{folder}/{part}"
             if os.path.islink(folder) or (os.path.lexists(folder) and not os.path.isdir(folder)):
                 raise BadBundleError(
@@ -305,6 +365,7 @@ class _Restored:
                 )
             if not os.path.lexists(folder):
                 os.mkdir(folder, 0o755)
+        self._folders.add(parent)  # nothing here takes a directory away again
         path = self._root + at
         try:
             if member.kind == "dir":
@@ -357,7 +418,7 @@ class _Restored:
             member = msgspec.structs.replace(member, data=_at_time(member.data, believed_ns))
             self.put(member, f"{self._tops['cache']}/{path}")
 
-    def venv(self, at: str, kept: _Kept, layout: _Layout) -> None:
+    def venv(self, at: str, kept: _Kept, layout: _Layout, python: str) -> None:
         """Completes the environment `at`, so that uv takes it for one."""
         from uvreport.bundle import Member
 
@@ -372,7 +433,7 @@ class _Restored:
             if os.path.islink(where):
                 os.remove(where)
             if not os.path.lexists(where):
-                os.symlink(f"{layout.bin}/python3" if layout.root and target == _python() else target, where)
+                os.symlink(f"{layout.bin}/python3" if layout.root and target == python else target, where)
 
     def settle(self) -> None:
         """Gives everything its mode and time."""
@@ -388,6 +449,21 @@ class _Restored:
             os.utime(path, ns=(trees.MARK_NS, os.stat(path).st_mtime_ns))
             watched.add(name, path)
         return watched
+
+    def at_fault(self, bundle: Bundle) -> dict[str, tuple[int, int, int] | None]:
+        """What stands at each cache path that the bundle blames: kind, inode and time; None for nothing."""
+        found: dict[str, tuple[int, int, int] | None] = {}
+        for path in (*(culprit.path for culprit in bundle.culprits), *bundle.missing, *bundle.cure):
+            at = self._root + self._moved.names(f"{self._tops['cache']}/{path}")
+            try:
+                there = os.lstat(at)
+            except OSError:
+                found[path] = None
+            else:
+                kind = stat.S_IFMT(there.st_mode)
+                # A directory's time changes with what is put beside the entries in it.
+                found[path] = (kind, there.st_ino, 0 if stat.S_ISDIR(kind) else there.st_mtime_ns)
+        return found
 
     def times(self, relations: Sequence[Relation]) -> None:
         """Lets entries that agreed with their sources agree with the restored ones. Last: all else changes times."""
@@ -414,6 +490,16 @@ class _Restored:
                 NotSimpleError,
             ):  # then uv finds it out of date, and the verdict says that it passed
                 continue
+
+
+def _changes(
+    before: Mapping[str, tuple[int, int, int] | None], after: Mapping[str, tuple[int, int, int] | None]
+) -> dict[str, Change]:
+    changed: dict[str, Change] = {}
+    for path, there in before.items():
+        if there != after[path]:
+            changed[path] = "removed" if after[path] is None else "made" if there is None else "rewrote"
+    return changed
 
 
 def _at_time(entry: bytes, time_ns: int) -> bytes:
@@ -473,17 +559,19 @@ def _moved(bundle: Bundle, layout: _Layout) -> Moved:
     return moved
 
 
-def _put_python(base: str, layout: _Layout, kept: _Kept | None, venv: str, *, code: bool) -> None:
+def _put_python(
+    base: str, layout: _Layout, kept: _Kept | None, venv: str, python: Python, *, code: bool
+) -> None:
     """Puts the program that refuses, or the way to Python, where uv will find it."""
     if layout.root and code:
-        os.symlink(_python(), f"{base}/bin/python3")
+        os.symlink(python.executable, f"{base}/bin/python3")
         if os.path.exists("/usr/bin/git"):
             os.symlink("/usr/bin/git", f"{base}/bin/git")
         return
     answers = [b"", b""] if kept is None else [kept.answer, kept.venv_answer]
     if layout.root:
         own = os.fsencode(f"{layout.bin}/python3")
-        answers = [answer.replace(os.fsencode(_python()), own) for answer in answers]
+        answers = [answer.replace(os.fsencode(python.executable), own) for answer in answers]
     made = (layout.mark, answers[0], layout.root + venv if venv else "", answers[1])
     program = refusal.program(*made)
     if program is None:
@@ -509,12 +597,6 @@ def _write_executable(path: str, data: bytes) -> None:
 
 
 @functools.cache
-def _python() -> str:
-    """The executable of the Python that this runs on, no environment's link to it."""
-    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-
-
-@functools.cache
 def _libraries(executable: str) -> tuple[str, ...]:
     """The shared libraries that `executable` loads, and the loader, as the loader itself says."""
     done = subprocess.run(
@@ -524,7 +606,7 @@ def _libraries(executable: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r"(/\S+) \(0x", done.stdout.decode("utf-8", "replace"))))
 
 
-def _jail(uv_: Uv, places: Places, cwd: str, base: str, *, code: bool) -> Jail:
+def _jail(uv_: Uv, places: Places, cwd: str, base: str, trusted: Python, *, code: bool) -> Jail:
     """What uv sees. Without `code` nothing in it can be executed but uv itself and the program that refuses."""
     with open(uv_.path, "rb") as file:
         if file.read(2) == b"#!":
@@ -532,7 +614,7 @@ def _jail(uv_: Uv, places: Places, cwd: str, base: str, *, code: bool) -> Jail:
                 f"{uv_.path} is a script that starts uv, not uv itself.",
                 hint="Name the executable with --uv PATH.",
             )
-    python = _python()
+    python = trusted.executable
     program = f"{base}/refusal"
     etc = f"{base}/etc"
     os.makedirs(etc, exist_ok=True)
@@ -554,8 +636,7 @@ def _jail(uv_: Uv, places: Places, cwd: str, base: str, *, code: bool) -> Jail:
                 links.append((os.readlink(top), top))
             elif os.path.isdir(top):
                 binds.append(Bind(source=top, at=top))
-        prefixes = dict.fromkeys(map(os.path.realpath, (sys.base_prefix, sys.base_exec_prefix)))
-        binds += [Bind(source=prefix, at=prefix) for prefix in prefixes]
+        binds += [Bind(source=prefix, at=prefix) for prefix in trusted.prefixes]
         if os.path.exists("/etc/ld.so.cache"):
             shutil.copyfile("/etc/ld.so.cache", f"{etc}/ld.so.cache")
         if os.path.exists("/usr/bin/git"):
@@ -686,15 +767,15 @@ def prepare(uv_: Uv, places: Places) -> None:
     with contextlib.suppress(OSError, UvreportError):
         method = isolate.method()
         if method.name != "none" and method.noexec:
-            _prime(uv_, places, "", method, os.path.realpath(tempfile.gettempdir()))
+            _prime(uv_, places, "", method, os.path.realpath(tempfile.gettempdir()), pythons.ours())
 
 
-def _prime(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str) -> _Kept:
+def _prime(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str, python: Python) -> _Kept:
     """What this uv records of the trusted Python at these places, asked in a place without the bundle.
 
     It is kept for later: in uvreport's own cache, where there is one already.
     """
-    key = _prime_key(uv_, places, venv, method)
+    key = _prime_key(uv_, places, venv, method, python)
     if key in _primed:
         return _primed[key]
     store = _store()
@@ -704,7 +785,7 @@ def _prime(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: s
             with open(file, "rb") as stored:
                 _primed[key] = msgspec.msgpack.decode(stored.read(), type=_Kept)
             return _primed[key]
-    _primed[key] = kept = _ask(uv_, places, venv, method, parent)
+    _primed[key] = kept = _ask(uv_, places, venv, method, parent, python)
     if file and kept.entries:
         with contextlib.suppress(OSError):
             os.makedirs(store, exist_ok=True)
@@ -718,9 +799,9 @@ def _prime(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: s
 _primed: dict[str, _Kept] = {}
 
 
-def _prime_key(uv_: Uv, places: Places, venv: str, method: isolate.Method) -> str:
+def _prime_key(uv_: Uv, places: Places, venv: str, method: isolate.Method, python: Python) -> str:
     parts = ["1", uv_.release, os.uname().release, places.home, places.cache, venv, _BIN, method.name]
-    for path in (os.path.realpath(uv_.path), _python()):
+    for path in (os.path.realpath(uv_.path), python.executable):
         there = os.stat(path)
         parts += [path, str(there.st_size), str(there.st_mtime_ns)]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -737,7 +818,7 @@ def _store() -> str:
 _BASE_MARK = "@uvreport-base@"
 
 
-def _ask(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str) -> _Kept:
+def _ask(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str, python: Python) -> _Kept:
     base = trees.throwaway(parent, "ask-")
     layout = _CONTAINED if method.name != "none" else _uncontained(uv_, base)
     uv_path, at = shlex.quote(layout.uv), layout.root + venv
@@ -749,10 +830,10 @@ def _ask(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str
         for name in ("called", "refusal"):
             with open(f"{base}/{name}", "wb"):
                 pass
-        os.symlink(_python(), f"{base}/bin/python3")
+        os.symlink(python.executable, f"{base}/bin/python3")
         names = ("python3", "python") if not layout.root else ("python3",)
         steps = [f"{uv_path} venv -q --offline -p {layout.bin}/{name} {layout.tmp}/{name}" for name in names]
-        steps.append(_listen(base, layout, "answer", _python()))
+        steps.append(_listen(base, layout, "answer", python.executable))
         if venv:
             steps.append(f"{uv_path} venv -q --offline -p {layout.bin}/python3 {shlex.quote(at)}")
             steps.append(f"VIRTUAL_ENV={shlex.quote(at)} {uv_path} pip freeze -q --offline")
@@ -760,7 +841,9 @@ def _ask(uv_: Uv, places: Places, venv: str, method: isolate.Method, parent: str
         command = ["/bin/sh", "-c", "; ".join(steps)]
         cwd = layout.root + places.project if layout.root else "/"
         if not layout.root:
-            command = isolate.wrap(command, _jail(uv_, places, places.project, base, code=True), method)
+            command = isolate.wrap(
+                command, _jail(uv_, places, places.project, base, python, code=True), method
+            )
         outcome = uv.run(command, cwd=cwd, env=_environment(places, {}, layout), timeout_s=30)
         why = isolate.could_not(outcome.exit_code, outcome.stderr) if not layout.root else ""
         if why:

@@ -14,9 +14,12 @@ from uvreport.errors import UvreportError
 
 # Help texts stand here so that `uvreport --help` imports no command.
 COMMANDS = {
+    "bisect": "Find the releases of uv in which a bundle's failure is.",
     "check": "Walk a cache for what a release would choke on.",
     "collect": "Make one file of a uv command that just failed.",
     "demo": "See it all happen on a failure made for the purpose.",
+    "diff": "What differs between two bundles.",
+    "minimize": "Cut from a bundle all that its failure does not need.",
     "quarantine": "Take what is at fault out of uv's cache, to be put back at will.",
     "redact": "Remove what is private from any file, folder or stream.",
     "replay": "Run the failing command of a bundle, contained and offline.",
