@@ -1,0 +1,182 @@
+"""`uvreport minimize`: the smallest bundle that fails the same way."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from uvreport.bundle import Bundle
+    from uvreport.minimize import Step
+
+
+@click.command()
+@click.argument("bundle", type=click.Path())
+@click.option(
+    "--output", "-o", metavar="OUT", help="The file to write (default: NAME.min.uvreport.zip beside it)."
+)
+@click.option("--uv", "release", metavar="RELEASE|PATH", help="Which uv (default: the reporter's release).")
+@click.option(
+    "--timeout-s", metavar="SECONDS", type=click.FloatRange(min=1), default=60.0, show_default=True,
+    help="How long one run may take.",
+)  # fmt: skip
+@click.option(
+    "--max-seconds", metavar="SECONDS", type=click.FloatRange(min=0),
+    help="Stop after so long and keep the best so far.",
+)  # fmt: skip
+@click.option("--trust", is_flag=True, help="Replay even where this machine cannot contain it.")
+@click.option(
+    "--allow-code", is_flag=True, help="Let the bundle's own code run (a build backend), contained."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    bundle: str,
+    output: str | None,
+    release: str | None,
+    timeout_s: float,
+    max_seconds: float | None,
+    trust: bool,
+    allow_code: bool,
+    as_json: bool,
+) -> None:
+    """Cut from BUNDLE all that its failure does not need, and write what is left as a bundle of its own.
+
+    Cache entries, files, TOML tables and keys, lockfile packages, lines, variables and options go as long as uv fails
+    with the same error and the entry at fault is in the same state. Ctrl-C keeps the best so far.
+    """
+    import hashlib
+
+    from msgspec.structs import replace
+
+    from uvreport import pack, render
+    from uvreport.errors import CannotWriteError
+    from uvreport.isolate import trees
+    from uvreport.minimize import problem
+    from uvreport.releases import resolve
+    from uvreport.replay import prove
+    from uvreport.smallest import Judge, restated, search
+
+    begin = time.monotonic()
+    path = output or _beside(bundle)
+    if os.path.lexists(path):
+        raise CannotWriteError(f"{path} is there already.", hint="Name another file with -o OUT.")
+    original = pack.open_bundle(bundle)
+    with open(bundle, "rb") as file:
+        given = file.read()
+    uv = resolve(release or original.run.uv.release)
+    judge = Judge(original, uv, timeout_s=timeout_s, trust=trust, allow_code=allow_code)
+    last: Step[Bundle] | None = None
+    stopped = ""
+    try:
+        with _drawn() as draw:
+            for step in search(original, judge):
+                last = step
+                draw(step)
+                if max_seconds is not None and time.monotonic() - begin > max_seconds:
+                    stopped = f"stopped after {max_seconds:g} s"
+                    break
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        stopped = "interrupted"
+        trees.remove_all()  # the place of the run that was interrupted
+    assert last is not None
+    assert judge.replayed is not None
+    smaller = restated(
+        original, last.best, judge.replayed, uv=uv, digest=hashlib.sha256(given).hexdigest(), clean=_cleaner()
+    )
+    smaller = pack.fit(smaller)
+    proof = prove(pack.open_bundle(pack.write(smaller, "", "")), uv, trust=trust, timeout_s=timeout_s)
+    smaller = replace(smaller, proof=proof)
+    name = os.path.basename(path)
+    data = pack.write(
+        smaller, render.issue(smaller, file_name=name), render.report_html(smaller, file_name=name)
+    )
+    pack.save(data, path)
+    members = [sum(m.path.startswith(problem.RESTORED) for m in b.members) for b in (original, smaller)]
+    said = {
+        "bundle": path,
+        "uv": uv.release,
+        "runs": last.runs,
+        "duration_s": round(time.monotonic() - begin, 3),
+        "stopped": stopped,
+        "members": {"before": members[0], "after": members[1]},
+        "problem_bytes": {"before": problem.size(original), "after": problem.size(smaller)},
+        "file_bytes": {"before": len(given), "after": len(data)},
+        "kept": [member.path for member in smaller.members if member.path.startswith(problem.RESTORED)],
+        "argv": list(smaller.run.argv),
+        "proof": {"verdict": proof.verdict, "uv": proof.uv, "reason": proof.reason},
+    }
+    if as_json:
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    from uvreport.cli.show import printable
+
+    how = f" ({stopped}: this is the best so far)" if stopped else ""
+    click.echo(
+        f"{path}: {members[0]} members became {members[1]}, {len(given):,} bytes {len(data):,}, "
+        f"in {last.runs} runs of uv {uv.release} and {said['duration_s']} s{how}."
+    )
+    for member in smaller.members:
+        if member.path.startswith(problem.RESTORED):
+            click.echo(printable(f"  {member.path}  {len(member.data)} bytes"))
+    reason = f" ({proof.reason})" if proof.reason else ""
+    click.echo(f"Replayed from its own bytes: {proof.verdict}{reason}.")
+
+
+def _beside(bundle: str) -> str:
+    from uvreport.pack import SUFFIX
+
+    stem = bundle[: -len(SUFFIX)] if bundle.endswith(SUFFIX) else os.path.splitext(bundle)[0]
+    return f"{stem}.min{SUFFIX}"
+
+
+def _cleaner() -> Callable[[str], str]:
+    """Takes out of uv's output what is private on this machine: the place of its Python, say."""
+    from uvreport.redact.known import discover_here
+    from uvreport.redact.tree import redact_stream
+
+    known = discover_here(os.environ, os.getcwd(), sys.platform)
+
+    def clean(text: str) -> str:
+        out = io.BytesIO()
+        redact_stream(io.BytesIO(text.encode()), out, known)
+        return out.getvalue().decode("utf-8", "replace")
+
+    return clean
+
+
+@contextlib.contextmanager
+def _drawn() -> Iterator[Callable[[Step[Bundle]], None]]:
+    """Shows each step on standard error: one line that changes on a terminal, else a line whenever it got smaller."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("replaying the bundle") as status:
+            yield lambda step: status.update(_line(step))
+        return
+    best = [0]
+
+    def plain(step: Step[Bundle]) -> None:
+        if step.size != best[0]:
+            best[0] = step.size
+            click.echo(_line(step), err=True)
+
+    yield plain
+
+
+def _line(step: Step[Bundle]) -> str:
+    from uvreport.minimize.problem import RESTORED
+
+    members = sum(member.path.startswith(RESTORED) for member in step.best.members)
+    what = f"{members} members, {step.size:,} bytes"
+    return f"run {step.runs}: {what}; cutting {step.pass_}" if step.pass_ else f"it fails: {what}"
