@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import hashlib
+import io
 import json
 import os
 import signal
@@ -17,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.failing_states import STATES
-from tests.failing_states.state import Person, State
+from tests.failing_states.state import Person, State, put
 from tests.stories import SRC, collect, replay, uvreport
 from uvreport.bundle import Uv
 from uvreport.pack import open_bundle
@@ -364,3 +366,108 @@ def test_a_cut_bundle_and_one_of_another_format_are_refused(failing: Failing, tm
                 data = json.dumps({**json.loads(data), "format": 99}).encode()
             new.writestr(info, data)
     _refused(uvreport("verify", str(newer), env=state.env, cwd=state.project), 4, "99")
+
+
+# What cannot be searched, through the whole command.
+
+
+def _packed(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def _nested() -> bytes:
+    data = b"x"
+    for number in range(6):
+        data = _packed(inner=data) if number % 2 else gzip.compress(data, mtime=0)
+    return data
+
+
+def _encrypted() -> bytes:
+    data = bytearray(_packed(a=b"x"))
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+UNREADABLE = {
+    "nested": (_nested, "nested too deep"),
+    "encrypted": (_encrypted, "an encrypted zip file"),
+    "bomb": (lambda: gzip.compress(bytes(80_000_000)), "a decompression bomb"),
+    "damaged": (lambda: _packed(a=b"x" * 500)[:40] + _packed(a=b"x" * 500)[45:], "does not open"),
+    "opaque": (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(90), "a 7z archive"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_cannot_be_searched_stops_collect_or_is_left_out_as_a_gap(
+    kind: str, failing: Failing, tmp_path: Path
+) -> None:
+    make, why = UNREADABLE[kind]
+    state = failing("emptied_metadata")
+    culprit = state.culprit()  # taken as it is, whatever it is
+    put(culprit, make())
+    name = f"cache/{culprit.relative_to(state.cache)}"
+    kept = tmp_path / "map.json"
+    code, said, error = collect(state, tmp_path / "out", "--keep-map", str(kept))
+    assert code == 5, (code, error)
+    assert f"{name} cannot be looked into: it is" in error
+    assert why in error
+    assert "--drop-unreadable" in error
+    assert said["error"]["exit_code"] == 5
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not kept.exists()
+    if kind != "nested":  # once is enough: all go the same way from here
+        return
+    code, said, error = collect(state, tmp_path / "out", "--drop-unreadable")
+    assert code == 0, error
+    (gap,) = [gap for gap in said["gaps"] if "left out by redaction" in gap["why"]]
+    assert gap["what"] == name
+    assert not any(m.path == name for m in open_bundle(said["bundle"]).members)
+
+
+# The table of what was removed.
+
+
+def test_the_map_is_for_its_owner_alone_and_never_in_the_bundle(failing: Failing, tmp_path: Path) -> None:
+    state = failing("seed")
+    kept = tmp_path / "map.json"
+    code, said, error = collect(state, tmp_path / "out", "--keep-map", str(kept))
+    assert code == 0, error
+    assert said["map"] == str(kept)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    table = {row["value"]: row["placeholder"] for row in json.loads(kept.read_text())["replaced"]}
+    assert table["jana.kovar"] == "user"
+    assert table["jana.kovar@corp.example"] == "person1@example.invalid"
+    assert table[str(state.home)] == "/home/user"
+    names = [m.path for m in open_bundle(said["bundle"]).members]
+    assert not any("map.json" in name for name in names)
+    before = kept.read_bytes()
+    code, said, error = collect(state, tmp_path / "again", "--keep-map", str(kept))
+    assert code == 1
+    assert "is there already" in error
+    assert kept.read_bytes() == before
+    assert list((tmp_path / "again").iterdir()) == []
+
+
+def test_a_pattern_that_no_package_matches_is_said(failing: Failing, tmp_path: Path) -> None:
+    code, said, error = collect(failing("seed"), tmp_path / "out", "--private", "acme-*")
+    assert code == 0, error
+    assert "no package here matches --private acme-*" in error
+    assert said["renamed"] == {}
+
+
+def test_the_list_of_redactions_tells_names_links_variables_arguments_and_lines(
+    failing: Failing, tmp_path: Path
+) -> None:
+    state = failing("planner")
+    code, said, error = collect(state, tmp_path / "out", "--private", "acme-*")
+    assert code == 0, error
+    listed = uvreport("show", "--redactions", said["bundle"], env=state.env, cwd=state.home).stdout
+    for place in ("link target", "environment ", "  name", "culprit ", "line "):
+        assert place in listed, place
+    for value in (*state.private, "acme"):
+        assert value not in listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import sys
@@ -21,6 +22,7 @@ from uvreport.errors import CannotWriteError, SecretFoundError, UnsafeSandboxErr
 from uvreport.failures.chain import parse
 from uvreport.locate import Located, locate, locate_from_log
 from uvreport.observe import observe
+from uvreport.redact import keepmap, packages
 from uvreport.redact.funnel import counts, redacted
 from uvreport.redact.known import Known, discover
 from uvreport.redact.lastlook import search
@@ -31,12 +33,14 @@ from uvreport.replay import prove
 from uvreport.sandbox import prepare
 from uvreport.scene import Whereabouts, find_uv, whereabouts
 from uvreport.shadow import open_shadow
+from uvreport.smallest import lean
 from uvreport.steady import steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from uvreport.invocation import Invocation
+    from uvreport.redact.ledger import Ledger
     from uvreport.shadow import Shadow
 
 
@@ -58,10 +62,15 @@ class Request(Struct, frozen=True, kw_only=True):
     without: tuple[str, ...] = ()
     timeout_s: float = 120.0
     drop_unreadable: bool = False
+    private: tuple[str, ...] = ()  # patterns of package names
+    keep_map: str | None = None  # a file, never part of the bundle
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The answer: the private snapshot, the bundle made of it, and where that was written. Durations in seconds."""
+    """The answer: the private snapshot, the bundle made of it, and where that was written. Durations in seconds.
+
+    `renamed` are the private package names with their new ones, `unmatched` the patterns that no package has.
+    """
 
     snapshot: Snapshot
     bundle: Bundle
@@ -70,39 +79,43 @@ class Report(Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     size_bytes: int
     duration_s: float
+    renamed: tuple[tuple[str, str], ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
     """One redacted, proven bundle for the failing command of `request`, written to its output directory."""
     begin = time.monotonic()
     _can_write(request.output)
+    if request.keep_map is not None:
+        keepmap.can_write(request.keep_map)
     with ThreadPoolExecutor(max_workers=2) as meanwhile:
         snapshot = _snapshot(request, tell, meanwhile)
         tell(Stage.REDACT)
         known = discover(snapshot, request.environ)
-        bundle, ledger = redacted(snapshot, known, drop_unreadable=request.drop_unreadable)
-        bundle = pack.fit(bundle)
+        bundle, ledger = redacted(
+            snapshot, known, private=request.private, drop_unreadable=request.drop_unreadable
+        )
+        bundle = lean(pack.fit(bundle), snapshot.run.uv)
     tell(Stage.PROVE)
     bundle = _proven(bundle, snapshot.run.uv)
     if bundle.proof is not None and bundle.proof.verdict != "REPRODUCED" and not _needs_more(bundle.proof):
-        bundle = _blamed(bundle, snapshot, known)
+        bundle = _blamed(bundle, snapshot, known, request.private)
     tell(Stage.PACK)
     path, issue_path = _names(request.output, snapshot)
     name = os.path.basename(path)
     issue = render.issue(bundle, file_name=name)
     data = pack.write(bundle, issue, render.report_html(bundle, file_name=name))
-    hits = search(data, known, snapshot, values=ledger.values("secret"))
-    if hits:
-        raise SecretFoundError(
-            f"Something private is left in the finished bytes ({hits[0].what} in {hits[0].member}). Nothing was written.",
-            hint="Please report this as a bug of uvreport; until then --without or --log may leave the member out.",
-        )
-    pack.save(data, path)
-    try:
+    _last_look(data, known, snapshot, ledger)
+    with contextlib.ExitStack() as undo:  # an interrupt too: all files, or none
+        pack.save(data, path)
+        undo.callback(os.unlink, path)
         pack.save(issue.encode(), issue_path)
-    except BaseException:  # an interrupt too: both files, or neither
-        os.unlink(path)
-        raise
+        undo.callback(os.unlink, issue_path)
+        if request.keep_map is not None:
+            keepmap.write(request.keep_map, ledger, bundle=name)
+        undo.pop_all()
+    renamed = ledger.pairs("package")
     return Report(
         snapshot=snapshot,
         bundle=bundle,
@@ -111,7 +124,26 @@ def collect(request: Request, tell: Callable[[Stage], None]) -> Report:
         counts=counts(bundle),
         size_bytes=len(data),
         duration_s=round(time.monotonic() - begin, 3),
+        renamed=renamed,
+        unmatched=tuple(
+            pattern
+            for pattern in request.private
+            if not any(packages.is_meant(name, pattern) for name, _ in renamed)
+        ),
     )
+
+
+def _last_look(data: bytes, known: Known, snapshot: Snapshot, ledger: Ledger) -> None:
+    """Raises SecretFoundError when anything private is in the finished bytes, private package names among it."""
+    spelled = [old for old, _ in packages.spellings(ledger.pairs("package"))]
+    # A name of its own kind: sought as a word, in every encoding.
+    wanted = replace(known, orgs=(*known.orgs, *spelled))
+    hits = search(data, wanted, snapshot, values=ledger.values("secret"))
+    if hits:
+        raise SecretFoundError(
+            f"Something private is left in the finished bytes ({hits[0].what} in {hits[0].member}). Nothing was written.",
+            hint="Please report this as a bug of uvreport; until then --without or --log may leave the member out.",
+        )
 
 
 def _snapshot(request: Request, tell: Callable[[Stage], None], meanwhile: Executor) -> Snapshot:
@@ -261,7 +293,7 @@ def _needs_more(proof: Proof) -> bool:
     return proof.reason.startswith(("needs ", "it read the entry", "the command is not known"))
 
 
-def _blamed(bundle: Bundle, snapshot: Snapshot, known: Known) -> Bundle:
+def _blamed(bundle: Bundle, snapshot: Snapshot, known: Known, private: tuple[str, ...]) -> Bundle:
     """The bundle with the rule named whose replacements cost the reproduction, if it is one rule's doing.
 
     Each rule in turn is passed over and the outcome replayed here, in memory; nothing of that is kept.
@@ -271,8 +303,8 @@ def _blamed(bundle: Bundle, snapshot: Snapshot, known: Known) -> Bundle:
     for rule in counts(bundle):
         if proof is None or time.monotonic() - begin > BLAME_S:
             break
-        private, _ = redacted(snapshot, known, drop_unreadable=True, passed_over=rule)
-        again = _proven(private, snapshot.run.uv).proof
+        passed, _ = redacted(snapshot, known, private=private, drop_unreadable=True, passed_over=rule)
+        again = _proven(passed, snapshot.run.uv).proof
         if again is not None and again.verdict == "REPRODUCED":
             why = f"redaction cost the reproduction: without the rule {rule} it fails the same way"
             reason = f"{proof.reason}; {why}" if proof.reason else why

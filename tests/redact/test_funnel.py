@@ -8,6 +8,7 @@ import io
 import json
 import tarfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,14 +19,16 @@ from hypothesis import strategies as st
 from tests.redact.test_engine import spellings
 from uvreport import pack
 from uvreport.bundle import Bundle, Culprit, Failure, Gap, Member, Places, Relation, Run, Snapshot, Uv
-from uvreport.cache.keys import digest
+from uvreport.cache.keys import digest, interpreter_file
 from uvreport.errors import RedactionError
 from uvreport.redact.funnel import counts, redact, redacted
 from uvreport.redact.known import Known
 from uvreport.redact.lastlook import search
+from uvreport.redact.rule import Rule
 from uvreport.redact.structured import parsed
 
 HOME, PROJECT, CACHE = "/home/zoe.quill", "/home/zoe.quill/work/acme/proj", "/var/zq/cache"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_bundles"
 SECRET = "hunter2-Prod!2026"
 OLD = digest("file:///home/zoe.quill/work/acme/proj/libs/dep")
 NEW = digest("file:///home/user/dir1/dir2/project/libs/dep")
@@ -315,11 +318,11 @@ def test_private_packages_are_renamed_everywhere_and_others_are_not() -> None:
     )
     bundle = redact(private, KNOWN, private=("acme-*",))
     paths = {one.path for one in bundle.members}
-    assert "cache/wheels-v5/pypi/private-2/private_2-1.0-py3-none-any" in paths
-    assert member(bundle, "project/src/private_2/__init__.py").data == b"import private_2\n"
+    assert "cache/wheels-v5/pypi/p2-privat/p2_privat-1.0-py3-none-any" in paths
+    assert member(bundle, "project/src/p2_privat/__init__.py").data == b"import p2_privat\n"
     assert (
         member(bundle, "project/uv.lock").data
-        == b'[[package]]\nname = "private-2"\n\n[[package]]\nname = "acmeology"\n'
+        == b'[[package]]\nname = "p2-privat"\n\n[[package]]\nname = "acmeology"\n'
     )
 
 
@@ -395,3 +398,142 @@ def test_a_value_planted_anywhere_in_any_encoding_is_nowhere_in_the_finished_byt
         private = snapshot(gaps=(Gap(what=f"a {text} b", why="x"),))
     bundle = redact(private, known)
     assert search(finished(bundle), known) == []
+
+
+# --- what fails, fails closed ------------------------------------------------------------------------------------
+
+
+def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule of its own that cannot cope with one word."""
+
+    def accept(_: object) -> bool:
+        raise ZeroDivisionError
+
+    rule = Rule(
+        name="breaks", what="", source="", literals=("breakme",), pattern="(?P<secret>breakme)",
+        accept=accept, removes=(), keeps=(),
+    )  # fmt: skip
+    monkeypatch.setattr("uvreport.redact.engine.exports", lambda *_: (rule,))
+
+
+def test_a_rule_that_raises_is_said_with_the_member_or_costs_only_that_member(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaking(monkeypatch)
+    private = snapshot(Member(path="project/odd.txt", data=b"a breakme b"))
+    with pytest.raises(RedactionError, match=r"project/odd\.txt could not be redacted: .*breaks") as caught:
+        redact(private, KNOWN)
+    assert caught.value.exit_code == 5
+    assert "--drop-unreadable" in caught.value.hint
+    bundle = redact(private, KNOWN, drop_unreadable=True)
+    assert [gap.what for gap in bundle.gaps if "left out" in gap.why] == ["project/odd.txt"]
+    assert not any(b"breakme" in one.data for one in bundle.members)
+
+
+def test_a_rule_that_raises_on_the_output_lets_nothing_through_whatever_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaking(monkeypatch)
+    private = snapshot()
+    private = msgspec.structs.replace(
+        private, run=msgspec.structs.replace(private.run, stderr="error: breakme")
+    )
+    with pytest.raises(RedactionError):
+        redact(private, KNOWN, drop_unreadable=True)
+
+
+# --- what has to stay true of files that belong together ---------------------------------------------------------
+
+
+def test_the_size_of_an_archive_that_changed_is_changed_beside_its_checksum() -> None:
+    data = tarball(a=f"key {SECRET}")
+    sha = hashlib.sha256(data).hexdigest()
+    lock = (
+        f'sdist = {{ path = "dist/x-1.tar.gz", hash = "sha256:{sha}", size = {len(data)} }}\n'
+        f'other = {{ hash = "sha256:{"0" * 64}", size = {len(data)} }}\n'
+        f'wrong = {{ hash = "sha256:{sha}", size = 7 }}\n'
+    )
+    bundle = redact(
+        snapshot(
+            Member(path="project/dist/x-1.tar.gz", data=data),
+            Member(path="project/uv.lock", data=lock.encode()),
+        ),
+        KNOWN,
+    )
+    told = parsed("toml", member(bundle, "project/uv.lock").data)
+    assert told["sdist"]["size"] == len(member(bundle, "project/dist/x-1.tar.gz").data)
+    assert told["sdist"]["size"] != len(data)
+    assert told["other"]["size"] == len(data)
+    assert told["wrong"]["size"] == 7  # what was wrong stays wrong: it is evidence
+
+
+@pytest.mark.parametrize("release", ["0.9.30", "0.13.9"])
+def test_the_entry_of_an_interpreter_that_is_a_link_is_filed_anew(release: str) -> None:
+    link, real = f"{PROJECT}/.venv/bin/python3", f"{HOME}/.pythons/3.12/bin/python3.12"
+    old = interpreter_file(link, real, release)
+    facts = json.dumps({"links": [link, real]}).encode()
+    bundle = redact(
+        snapshot(
+            Member(path=f"cache/interpreter-v4/0011223344556677/{old}.msgpack", data=b"\xc0"),
+            Member(path="facts/python.json", data=facts),
+        ),
+        KNOWN,
+    )
+    told = json.loads(member(bundle, "facts/python.json").data)["links"]
+    new = interpreter_file(told[0], told[1], release)
+    assert new != old
+    assert f"cache/interpreter-v4/0011223344556677/{new}.msgpack" in {one.path for one in bundle.members}
+
+
+def test_the_settings_tell_a_credential_by_the_placeholder_that_it_has_elsewhere() -> None:
+    shape = {"length": 17, "characters": ["lower"]}
+    masked = "https://<3 characters: lower>:<17 characters: lower, digits>@pypi.quill.example/simple"
+    facts = {
+        "variables": {"UV_PUBLISH_TOKEN": {"shape": shape}},
+        "flags": {"--index-url": masked},
+        "files": [{"path": f"{PROJECT}/pyproject.toml", "document": {"index": [{"url": masked}]}}],
+    }
+    bundle = redact(snapshot(Member(path="facts/settings.json", data=json.dumps(facts).encode())), KNOWN)
+    told = json.loads(member(bundle, "facts/settings.json").data)
+    url = parsed("toml", member(bundle, "project/pyproject.toml").data)["tool"]["uv"]["index"][0]["url"]
+    assert "redacted" in url
+    assert told["variables"]["UV_PUBLISH_TOKEN"] == {
+        "shape": shape,
+        "placeholder": bundle.run.env["UV_PUBLISH_TOKEN"],
+    }
+    assert told["files"][0]["document"]["index"][0]["url"] == url
+    assert told["flags"]["--index-url"] == url
+
+
+RICH = [
+    Member(path="project/dist/x-1.tar.gz", data=tarball(a=f"key {SECRET}")),
+    Member(path="project/x-1-py3-none-any.whl", data=wheel(a=f"zoe.quill {SECRET}")),
+    Member(path="project/zoe.quill/notes.txt", data=f"zoe.quill at zq-laptop, {HOME}, 10.1.2.3".encode()),
+    Member(path="project/log.txt", data=f"\xff\xfe{HOME}".encode("latin-1")),
+    Member(path="project/wide.txt", data=b"\xff\xfe" + f"{HOME} {SECRET}".encode("utf-16-le")),
+    Member(path="project/acme-core/pyproject.toml", data=b'[project]\nname = "acme-core"\n'),
+    Member(path="cache/simple-v15/pypi/acme-core.rkyv", data=b"\0\1acme-core-1.0\0" + HOME.encode() + b"\0"),
+    Member(path="facts/x.json", data=json.dumps({"token": SECRET, "host": "zq-laptop"}).encode()),
+]
+
+
+@given(st.sets(st.sampled_from(range(len(RICH)))), st.booleans())
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+def test_redacting_again_changes_nothing_whatever_is_in_the_bundle(which: set[int], names: bool) -> None:
+    private = ("acme-*",) if names else ()
+    known = msgspec.structs.replace(KNOWN, secrets=(SECRET,))
+    once = redact(snapshot(*(RICH[i] for i in sorted(which))), known, private=private)
+    again = Snapshot(**{name: getattr(once, name) for name in Snapshot.__struct_fields__})
+    twice = redact(again, known, private=private)
+    for name in Snapshot.__struct_fields__:
+        assert getattr(twice, name) == getattr(once, name), name
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/*.uvreport.zip")), ids=lambda path: path.parent.name)
+def test_a_finished_bundle_redacted_again_is_the_same(path: Path) -> None:
+    opened = pack.open_bundle(str(path))
+    again = Snapshot(**{name: getattr(opened, name) for name in Snapshot.__struct_fields__})
+    twice = redact(again, Known())
+    for name in Snapshot.__struct_fields__:
+        assert getattr(twice, name) == getattr(opened, name), name
+    assert twice.redactions == ()

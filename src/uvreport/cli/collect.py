@@ -39,6 +39,17 @@ if TYPE_CHECKING:
 @click.option("--timeout", "timeout_s", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
               help="How long the command may take on the copy.")  # fmt: skip
 @click.option(
+    "--private",
+    metavar="PATTERN",
+    multiple=True,
+    help="Rename the packages that match, as in --private 'acme-*', everywhere (see docs/redaction.md).",
+)
+@click.option(
+    "--keep-map",
+    metavar="FILE",
+    help="Keep what was removed, with its placeholders, in this new file on this machine. Never attach it.",
+)
+@click.option(
     "--drop-unreadable",
     is_flag=True,
     help="Leave out what cannot be searched for secrets, instead of stopping.",
@@ -59,6 +70,8 @@ def command(
     run_program: bool,
     without: tuple[str, ...],
     timeout_s: float,
+    private: tuple[str, ...],
+    keep_map: str | None,
     drop_unreadable: bool,
     quarantine: bool,
     as_json: bool,
@@ -90,16 +103,26 @@ def command(
                 without=without,
                 timeout_s=timeout_s,
                 drop_unreadable=drop_unreadable,
+                private=private,
+                keep_map=keep_map,
             ),
             progress,
         )
     finally:
         progress.close()
     taken = _set_aside(report) if quarantine else None
+    for pattern in report.unmatched:
+        click.echo(
+            f"Warning: no package here matches --private {pattern}. Nothing was renamed for it.", err=True
+        )
     if as_json:
-        click.echo(json.dumps({**as_object(report), "quarantine": taken}, indent=2, ensure_ascii=False))
+        said = {**as_object(report), "quarantine": taken, "map": keep_map}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     else:
         _tell(report, taken)
+        if keep_map is not None:
+            click.echo("")
+            click.echo(f"What was removed is in {keep_map}, for you alone: do not attach it, do not send it.")
 
 
 def as_object(report: Report) -> dict[str, Any]:
@@ -132,6 +155,7 @@ def as_object(report: Report) -> dict[str, Any]:
         "triage": found.triage,
         "proof": {"verdict": proof.verdict, "uv": proof.uv, "reason": proof.reason} if proof else None,
         "redactions": report.counts,
+        "renamed": dict(report.renamed),
         "gaps": [{"what": gap.what, "why": gap.why} for gap in report.bundle.gaps],
         "size_bytes": report.size_bytes,
         "duration_s": report.duration_s,
@@ -227,6 +251,8 @@ def _tell(report: Report, taken: str | None) -> None:
         )
     else:
         click.echo("Removed: nothing that is private was found.")
+    if report.renamed:
+        click.echo("Renamed: " + ", ".join(f"{old} is {new}" for old, new in report.renamed) + ".")
     click.echo("")
     click.echo("What to do next:")
     click.echo(f"  1. Read {report.issue_path}: it is the text of your issue, and nothing was sent anywhere.")

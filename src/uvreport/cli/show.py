@@ -11,7 +11,7 @@ import click
 from uvreport.errors import UsageError
 
 if TYPE_CHECKING:
-    from uvreport.bundle import Bundle, Member
+    from uvreport.bundle import Bundle, Member, Redaction
 
 
 @click.command()
@@ -88,12 +88,36 @@ def _print_redactions(bundle: Bundle, *, as_json: bool) -> None:
     if as_json:
         from msgspec import to_builtins
 
-        click.echo(json.dumps(to_builtins(bundle.redactions), indent=2, ensure_ascii=False))
+        rows = [
+            {**row, "line": _line(bundle, one)}
+            for row, one in zip(to_builtins(bundle.redactions), bundle.redactions, strict=True)
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     for r in bundle.redactions:
-        place = "name" if r.offset < 0 else f"byte {r.offset}"
-        click.echo(printable(f"{r.rule:24} {r.member}  {place}  -> {r.placeholder}"))
+        line = _line(bundle, r)
+        if r.offset < 0:
+            # What stands behind the `#` says which part, where it is not the name (docs/redaction.md).
+            member, _, part = r.member.rpartition("#")
+            place = f"{member}  {part}" if member else f"{r.member}  name"
+        else:
+            place = f"{r.member}  " + (f"line {line}, byte {r.offset}" if line else f"byte {r.offset}")
+        click.echo(printable(f"{r.rule:24} {place}  -> {r.placeholder}"))
     click.echo(f"{len(bundle.redactions)} replacements.")
+
+
+def _line(bundle: Bundle, one: Redaction) -> int | None:
+    """The line that a replacement is on, from 1; None for a name and for what is no text as it lies there."""
+    outputs = {"run/stdout.txt": bundle.run.stdout, "run/stderr.txt": bundle.run.stderr}
+    if one.offset < 0:
+        return None
+    if one.member in outputs:
+        data = outputs[one.member].encode("utf-8", "surrogateescape")
+    else:
+        data = next((m.data for m in bundle.members if m.path == one.member), b"")
+    if not data or b"\0" in data or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return None
+    return data.count(b"\n", 0, one.offset) + 1
 
 
 def _print_summary(bundle: Bundle) -> None:

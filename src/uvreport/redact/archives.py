@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 # How deep archives are opened, and how much of them altogether, before they count as impossible to look into.
 DEPTH_MOST = 4
 BYTES_MOST = 512_000_000
+# What no honest archive is: text of one letter packs a thousandfold, source code tenfold.
+RATIO_MOST = 200
+RATIO_FROM = 32_000_000  # bytes; below this nobody is hurt
+XZ_MEMORY_MOST = 256_000_000  # bytes that a header may ask for
 
 _OPAQUE = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!\x1a\x07", "a RAR archive"), (b"!<arch>\n", "an ar archive"),
@@ -30,7 +34,11 @@ _OPAQUE = (
 
 
 class CannotLookInsideError(Exception):
-    """Why an archive cannot be looked into, as a phrase that completes "it is ..."."""
+    """Why an archive cannot be looked into, as a phrase that completes "it is ..."; `inside` names what in it."""
+
+    def __init__(self, why: str, inside: str = "") -> None:
+        super().__init__(why)
+        self.inside = inside
 
 
 def kind_of(data: bytes) -> str:
@@ -58,15 +66,18 @@ def kind_of(data: bytes) -> str:
 
 
 class Budget:
-    """How many bytes may still be unpacked; shared by everything inside one member."""
+    """How many bytes may still be unpacked; shared by everything inside one member of `packed_bytes`."""
 
-    def __init__(self, size_bytes: int = BYTES_MOST) -> None:
-        self.left = size_bytes
+    def __init__(self, packed_bytes: int) -> None:
+        self.most = min(BYTES_MOST, max(RATIO_FROM, RATIO_MOST * packed_bytes))
+        self.left = self.most
 
     def take(self, size_bytes: int) -> None:
+        """Raises CannotLookInsideError when it is more than is left. To be asked before anything is unpacked."""
         self.left -= size_bytes
         if self.left < 0:
-            raise CannotLookInsideError(f"more than {BYTES_MOST:,} bytes once unpacked")
+            what = "more than" if self.most == BYTES_MOST else "a decompression bomb: more than"
+            raise CannotLookInsideError(f"{what} {self.most:,} bytes once unpacked")
 
 
 def edited(data: bytes, edit: Callable[[str, bytes], tuple[str, bytes]], budget: Budget) -> bytes:
@@ -125,8 +136,7 @@ def _undone(kind: str, data: bytes, budget: Budget) -> bytes:
         with bz2.BZ2File(io.BytesIO(data)) as packed_bz2:
             inner = packed_bz2.read(most)
     elif kind == "xz":
-        with lzma.LZMAFile(io.BytesIO(data)) as packed_xz:
-            inner = packed_xz.read(most)
+        inner = _unpacked_xz(data, most)
     else:
         import zstandard
 
@@ -139,6 +149,20 @@ def _undone(kind: str, data: bytes, budget: Budget) -> bytes:
     return inner
 
 
+def _unpacked_xz(data: bytes, most: int) -> bytes:
+    """At most so many bytes of all streams in it. LZMAFile would take as much memory as a header asks for."""
+    out: list[bytes] = []
+    while data and most > 0:
+        unpack = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_MOST)
+        piece = unpack.decompress(data, most)
+        if not unpack.eof and len(piece) < most:
+            raise EOFError
+        out.append(piece)
+        most -= len(piece)
+        data = unpack.unused_data.lstrip(b"\0") if unpack.eof else b""
+    return b"".join(out)
+
+
 def _zip(data: bytes, edit: Callable[[str, bytes], tuple[str, bytes]], budget: Budget) -> bytes:
     changed = False
     parts: list[tuple[zipfile.ZipInfo, str, bytes]] = []
@@ -146,7 +170,7 @@ def _zip(data: bytes, edit: Callable[[str, bytes], tuple[str, bytes]], budget: B
         comment = packed.comment
         for info in packed.infolist():
             if info.flag_bits & 1:
-                raise CannotLookInsideError("an encrypted zip file")
+                raise CannotLookInsideError("an encrypted zip file", info.filename)
             budget.take(info.file_size)
             inner = b"" if info.is_dir() else packed.read(info)
             name, new = edit(info.filename, inner)
@@ -245,7 +269,7 @@ def recorded(data: bytes, before: bytes) -> bytes:
     def edit(name: str, inner: bytes) -> tuple[str, bytes]:
         return name, record.encode("utf-8", "surrogateescape") if name == listed else inner
 
-    return _zip(data, edit, Budget())
+    return _zip(data, edit, Budget(len(data)))
 
 
 def updated_record(record: str, read: Callable[[str], tuple[bytes, bytes] | None]) -> str:

@@ -62,7 +62,7 @@ def texts(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
         inside.append((inner, as_text(content)))
         return inner, content
 
-    _archive(data, look, archives.Budget(), 1)
+    _archive(data, look, archives.Budget(len(data)), 1)
     for inner, content in inside:
         if inner:
             yield "", inner.encode("utf-8", "surrogateescape")
@@ -88,11 +88,11 @@ def redacted(
         told = inner
         if inner:
             new, log = engine.redact(inner.encode("utf-8", "surrogateescape"))
-            note(where, log)
             told = new.decode("utf-8", "surrogateescape")
-        return told, _flat(engine, where, inner, content, note) if content else content
+            note(f"{where}!{told}", [(-1, rule, placeholder) for _, rule, placeholder in log])
+        return told, _flat(engine, f"{where}!{told}", inner, content, note) if content else content
 
-    new = _archive(data, inside, archives.Budget(), 1)
+    new = _archive(data, inside, archives.Budget(len(data)), 1)
     return archives.recorded(new, data) if new != data else data
 
 
@@ -103,8 +103,13 @@ def _archive(
         raise archives.CannotLookInsideError("nested too deep in other archives")
 
     def deeper(name: str, inner: bytes) -> tuple[str, bytes]:
-        if inner and archives.kind_of(inner):
-            return (edit(name, b"")[0] if name else name), _archive(inner, edit, budget, depth + 1)
+        try:
+            if inner and archives.kind_of(inner):
+                return (edit(name, b"")[0] if name else name), _archive(inner, edit, budget, depth + 1)
+        except archives.CannotLookInsideError as problem:
+            raise archives.CannotLookInsideError(
+                str(problem), "/".join(filter(None, (name, problem.inside)))
+            ) from problem
         return edit(name, inner)
 
     return archives.edited(data, deeper, budget)

@@ -1,9 +1,8 @@
 """Text in, text out without what is private: known values first, then the rules, both found by literals.
 
 Why literals: a pattern that begins with a class or ignores case runs at 20-130 MB/s in `re`, and sixty of them one
-after the other at 1 MB/s. `bytes.find` runs at 2,000 MB/s, and most literals are in no word of a log: so the
-distinct words of a text are collected once, every literal is looked for there, and only those that are somewhere
-are looked for in the text, with their pattern anchored at the hit.
+after the other at 1 MB/s. `bytes.find` runs at 2,000 MB/s, and most literals are nowhere in a log: so a sieve
+(redact/sieve.py) says which may be where, and only there they are looked for, with their pattern anchored at the hit.
 """
 
 from __future__ import annotations
@@ -11,40 +10,21 @@ from __future__ import annotations
 import base64
 import binascii
 import bisect
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvreport.errors import RedactionError
-from uvreport.redact import names, views
+from uvreport.redact import encoded, names, sieve, views
 from uvreport.redact.ledger import Ledger, is_placeholder
-from uvreport.redact.rule import Rule, compiled
+from uvreport.redact.rule import Probe, Rule, compiled
 from uvreport.redact.spellings import Needle, needles
 from uvreport.registry import exports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from uvreport.redact.known import Known
-
-# Bytes that end a word when the words of a text are collected. No literal is looked for across them.
-_SEPARATORS = b" \t\r\n\v\f\"'`<>()[]{},;=/\\|&?"
-_TO_SPACE = bytes(0x20 if byte in _SEPARATORS else byte for byte in range(256))
-_MANY_LINES = 32_768  # bytes; from here on it pays to look at each distinct line once
-# Where these are, what is private may reach over lines.
-_OVER_LINES = tuple(
-    (literal, re.compile(pattern))
-    for literal, pattern in (
-        (b"-----BEGIN", rb"-----BEGIN"),
-        (b"Private-Lines", rb"Private-Lines"),
-        (b"machine", rb"(?<![A-Za-z0-9_])machine\s+\S+\s"),
-        (b"keyring get", rb"keyring get"),
-        (b"value", rb"(?<=\s)[\"']?value[\"']?[ \t]{0,4}[:=]"),
-        (b"default", rb"(?<![A-Za-z0-9_])default\s+(?:login|user|account|password)\s"),
-    )
-)
-_FEW = 24  # candidates that are looked for one by one, at the speed of `find`, instead of by their pattern
-_DIGEST_LEAST = 32
-_SMALL = 2048  # below this, collecting words costs more than it saves
 
 _ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789") | frozenset(range(0x80, 0x100))
 _HOST_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -52,6 +32,9 @@ _HEX_CHARS = b"0123456789abcdef"
 _BASE64_WORD = b"abcdefghijklmnopqrstuvwxyz0123456789+_"
 _BASE64_RUN = b"abcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _RUN_MAX = 8192
+_BASE64_NEAR = 16
+_BETWEEN = b"\n\0\n"
+_ENCODED_MOST = 2  # so often base64 or hex is undone, one inside of the other
 
 
 class Span(NamedTuple):
@@ -84,15 +67,20 @@ _RANK = {
 
 class _Entry(NamedTuple):
     literal: bytes
-    key: bytes
     rules: tuple[Rule, ...]
     known: tuple[Needle, ...]
-    is_hex: bool
 
 
-def _key(literal: bytes) -> bytes:
-    """The longest piece of a literal that holds no separator, as it stands among the words of a text."""
-    return max(literal.translate(_TO_SPACE).split() or [b""], key=len)
+def _narrow(entry: _Entry) -> bytes:
+    """What RE2 may ask for behind a literal: nothing where somebody wants it whatever follows."""
+    asked = {rule.follows for rule in entry.rules}
+    if entry.known or not all(asked) or any("(?<" in pattern for pattern in asked):
+        return b""
+    either = f"(?:{'|'.join(sorted(asked))})".encode()
+    # RE2 needs no guard against stepping back, and has no other use for references.
+    either = re.sub(rb"\(\?=\((\[[^\]]+\]\{0,\d+\})\)\)\\1", rb"\1", either)
+    # A bounded repeat costs an automaton states; an unbounded one only names more places.
+    return re.sub(rb"\{0,\d+\}", b"*", either)
 
 
 class Engine:
@@ -109,8 +97,15 @@ class Engine:
             if not names.is_generic_user(user):
                 ledger.place("user", user.encode("utf-8", "surrogateescape"))
         self._entries = self._table(needles(known))
-        self._over_lines = any(b"\n" in entry.literal for entry in self._entries)
-        self._word_rules = tuple(rule for rule in self.rules if rule.words)
+        self._probes = tuple((rule, probe) for rule in self.rules for probe in rule.probes)
+        self._word_rules = tuple(rule for rule in self.rules if rule.words and not rule.probes)
+        self._sieve = sieve.sieve(
+            (
+                *(sieve.Wanted(entry.literal, narrow=_narrow(entry)) for entry in self._entries),
+                *(sieve.Wanted(b"", probe.sketch.encode()) for _, probe in self._probes),
+            ),
+            sieve.chosen(),
+        )
 
     def _table(self, known: tuple[Needle, ...]) -> tuple[_Entry, ...]:
         rules: dict[bytes, list[Rule]] = {}
@@ -121,13 +116,7 @@ class Engine:
         for needle in known:
             by_literal.setdefault(needle.literal, []).append(needle)
         return tuple(
-            _Entry(
-                literal,
-                key := _key(literal),
-                tuple(rules.get(literal, ())),
-                tuple(by_literal.get(literal, ())),
-                not key.translate(None, _HEX_CHARS),
-            )
+            _Entry(literal, tuple(rules.get(literal, ())), tuple(by_literal.get(literal, ())))
             for literal in dict.fromkeys([*by_literal, *rules])
         )
 
@@ -139,34 +128,6 @@ class Engine:
 
     def spans(self, text: bytes, also: Iterable[Span] = ()) -> list[Span]:
         """Everything in `text` that goes, in order, without overlaps; `also` is what somebody else found in it."""
-        also = tuple(also)
-        if len(text) > _MANY_LINES and not also and not self._over_lines and not _reaches_over_lines(text):
-            lines = text.split(b"\n")
-            once = list(dict.fromkeys(lines))
-            if sum(map(len, once)) * 3 < len(text) * 2:
-                return self._repeated(lines, once)
-        return self._spans(text, also)
-
-    def _repeated(self, lines: list[bytes], once: list[bytes]) -> list[Span]:
-        """The spans of lines that are mostly repeated, as those of a verbose log are: each is searched once."""
-        starts = [0]
-        for line in once:
-            starts.append(starts[-1] + len(line) + 1)
-        by_line: dict[bytes, list[Span]] = {}
-        for span in self._spans(b"\n".join(once), ()):
-            at = bisect.bisect_right(starts, span.start) - 1
-            moved = span._replace(start=span.start - starts[at], end=span.end - starts[at])
-            by_line.setdefault(once[at], []).append(moved)
-        found: list[Span] = []
-        if by_line:
-            begin = 0
-            for line in lines:
-                if line in by_line:
-                    found += [s._replace(start=s.start + begin, end=s.end + begin) for s in by_line[line]]
-                begin += len(line) + 1
-        return found
-
-    def _spans(self, text: bytes, also: tuple[Span, ...]) -> list[Span]:
         found = [*also, *self._search(text)]
         joined = views.unwrapped(text)
         if joined is not None:
@@ -188,34 +149,50 @@ class Engine:
             if start < end:
                 yield span._replace(start=start, end=end, spelled=view.spelling(text, span.start, span.end))
 
-    def _search(self, text: bytes) -> Iterator[Span]:
+    def _search(self, text: bytes, depth: int = 0) -> Iterator[Span]:
         low = text.lower()
-        if len(low) < _SMALL:
-            split = set(low.translate(_TO_SPACE).split())
-            words, hexes = low, low
-        else:
-            split = set(low.translate(_TO_SPACE).split())
-            # Digests are most of the distinct bytes of a log; only what is hex itself can be in them.
-            digests = {
-                word for word in split if len(word) >= _DIGEST_LEAST and not word.translate(None, _HEX_CHARS)
-            }
-            words, hexes = b"\n".join(split - digests), b"\n".join(digests)
+        regions = self._sieve(low)
         wide = b"\0" in low
-        for literal, key, rules, known, is_hex in self._entries:
-            if key not in words and not (is_hex and key in hexes):
+        entries = self._entries
+        for number in sorted(regions):
+            if number >= len(entries):
+                rule, probe = self._probes[number - len(entries)]
+                yield from _probed(text, low, probe, rule, regions[number])
                 continue
+            literal, rules, known = entries[number]
             if known and (wide or b"\0" not in literal):
-                yield from _known_at(text, low, literal, known)
+                yield from _known_at(text, low, literal, known, regions[number])
             for rule in rules:
-                yield from _rule_at(text, low, literal, rule)
+                yield from _rule_at(text, low, literal, rule, regions[number])
         for rule in self._word_rules:
-            some = b"\n".join([word for word in split if rule.words_with in word])
-            hits = {hit.group().lower() for hit in compiled(rule.words, rule.fold).finditer(some)}
-            if len(hits) <= _FEW:
-                for hit in hits:
-                    yield from _rule_at(text, low, hit, rule)
-            else:
-                yield from _rule_words(text, rule)
+            yield from _matched(text, rule, [(0, len(text))], _hits(compiled(rule.words, rule.fold), text))
+        if depth < _ENCODED_MOST:
+            yield from self._inside(text, depth + 1)
+
+    def _inside(self, text: bytes, depth: int) -> Iterator[Span]:
+        """Texts in base64 or hex in which something private is found once decoded: they go as a whole."""
+        found = list(encoded.runs(text))
+        if not found:
+            return
+        # All in one search: a line may hold thousands. Nothing that is private reaches over what is between them.
+        starts: list[int] = []
+        size = 0
+        for run in found:
+            starts.append(size)
+            size += len(run.said) + len(_BETWEEN)
+        joined = _BETWEEN.join(run.said for run in found)
+        view = views.unescaped(joined)
+        private = [(span, span.start) for span in self._search(joined, depth)]
+        if view is not None:
+            private += [(span, view.raw(span.start, span.end)[0]) for span in self._search(view.text, depth)]
+        said = {
+            bisect.bisect_right(starts, at) - 1
+            for span, at in private
+            if not is_placeholder(span.value) and span.rule != self.passed_over
+        }
+        for number in sorted(said):
+            run = found[number]
+            yield Span(run.start, run.end, f"in-{run.how}", "secret", text[run.start : run.end])
 
     def clean(self, texts: Iterable[str]) -> set[str]:
         """Those of many short texts in which nothing is private, found by one search through all of them."""
@@ -335,16 +312,6 @@ def _apart(found: list[Span], text: bytes) -> list[Span]:
     return [span for span in apart if not is_placeholder(text[span.start : span.end])]
 
 
-def _reaches_over_lines(text: bytes) -> bool:
-    for literal, pattern in _OVER_LINES:
-        at = text.find(literal)
-        while at >= 0:
-            if pattern.match(text, at) is not None:
-                return True
-            at = text.find(literal, at + len(literal))
-    return False
-
-
 def _says_most(span: Span) -> tuple[int, bool]:
     """For two that are the same stretch: of a credential the rule tells more, of a person what is known of them."""
     return _rank(span), (span.kind == "secret") == span.rule.startswith("known-")
@@ -354,26 +321,30 @@ def _rank(span: Span) -> int:
     return _RANK.get(span.kind, 7)
 
 
-def _known_at(text: bytes, low: bytes, literal: bytes, known: tuple[Needle, ...]) -> Iterator[Span]:
+def _known_at(
+    text: bytes, low: bytes, literal: bytes, known: tuple[Needle, ...], regions: list[tuple[int, int]]
+) -> Iterator[Span]:
     size = len(literal)
-    at = low.find(literal)
-    while at >= 0:
-        step = at + size
-        for needle in known:
-            bounds = _bounds(text, low, at, at + size, needle)
-            if bounds is not None:
-                start, end = bounds
-                value = (
-                    text[start:end]
-                    if needle.grow or (needle.kind == "host" and end - start > size)
-                    else needle.key
-                )
-                if b"\0" in literal:
-                    value = text[start:end] if needle.kind == "path16" else needle.key
-                yield Span(start, end, _known_name(needle), needle.kind, value, needle.placeholder)
-                step = max(step, end)
-                break
-        at = low.find(literal, step)
+    step = 0
+    for first, last in regions:
+        at = low.find(literal, max(step, first), last)
+        while at >= 0:
+            step = at + size
+            for needle in known:
+                bounds = _bounds(text, low, at, at + size, needle)
+                if bounds is not None:
+                    start, end = bounds
+                    value = (
+                        text[start:end]
+                        if needle.grow or (needle.kind == "host" and end - start > size)
+                        else needle.key
+                    )
+                    if b"\0" in literal:
+                        value = text[start:end] if needle.kind == "path16" else needle.key
+                    yield Span(start, end, _known_name(needle), needle.kind, value, needle.placeholder)
+                    step = max(step, end)
+                    break
+            at = low.find(literal, step, last)
 
 
 def _known_name(needle: Needle) -> str:
@@ -434,8 +405,9 @@ def _base64_run(text: bytes, low: bytes, start: int, end: int, data: bytes) -> t
     """The base64 text around a hit, if it really holds `data` once decoded."""
     wanted = data.lower()
     for chars in (_BASE64_WORD, _BASE64_RUN):
-        left = _reach_left(low, start, chars)
-        right = _reach_right(low, end, chars)
+        # What stands near decides; the whole run is measured only where it does hold the value.
+        left = _reach_left(low, start, chars, _BASE64_NEAR)
+        right = _reach_right(low, end, chars, _BASE64_NEAR)
         run = text[left:right].replace(b"-", b"+").replace(b"_", b"/")
         for shift in range(4):
             piece = run[shift:]
@@ -448,46 +420,95 @@ def _base64_run(text: bytes, low: bytes, start: int, end: int, data: bytes) -> t
             # Four letters are in random bytes, too: what is around a short value must be text.
             around = decoded[max(0, at - 6) : at] + decoded[at + len(wanted) : at + len(wanted) + 6]
             if at >= 0 and (len(wanted) >= 8 or all(0x20 <= b < 0x7F or b in b"\t\r\n" for b in around)):
+                left = _reach_left(low, start, chars)
+                right = _reach_right(low, end, chars)
                 while right < len(text) and text[right] == 0x3D:
                     right += 1
                 return left, right
     return None
 
 
-def _rule_at(text: bytes, low: bytes, literal: bytes, rule: Rule) -> Iterator[Span]:
+@functools.cache
+def _beside(literal: bytes, rule: Rule) -> re.Pattern[bytes] | None:
+    """The literal with what the rule says must be beside it: cheaper to ask than to step back and match."""
+    if not rule.not_after and not rule.follows:
+        return None
+    pattern = re.escape(literal)
+    if rule.not_after:
+        pattern += b"(?<!" + rule.not_after.encode() + pattern + b")"
+    if rule.follows:
+        pattern += b"(?=" + rule.follows.encode() + b")"
+    return re.compile(pattern)
+
+
+def _places(low: bytes, literal: bytes, beside: re.Pattern[bytes] | None, first: int, last: int) -> int:
+    """Where the literal stands next between two offsets, with the right things beside it; -1: nowhere."""
+    at = low.find(literal, first, last)
+    if beside is not None:
+        # `find` and `match` are three times as fast as `search` with the same pattern.
+        while at >= 0 and beside.match(low, at) is None:
+            at = low.find(literal, at + 1, last)
+    return at
+
+
+def _rule_at(
+    text: bytes, low: bytes, literal: bytes, rule: Rule, regions: list[tuple[int, int]]
+) -> Iterator[Span]:
+    beside = _beside(literal, rule)
+    return _matched(
+        text,
+        rule,
+        regions,
+        lambda first, last: (at := _places(low, literal, beside, first, last), at + len(literal)),
+    )
+
+
+def _probed(
+    text: bytes, low: bytes, probe: Probe, rule: Rule, regions: list[tuple[int, int]]
+) -> Iterator[Span]:
+    return _matched(text, rule, regions, _hits(compiled(probe.pattern, False), low))
+
+
+def _hits(pattern: re.Pattern[bytes], text: bytes) -> Callable[[int, int], tuple[int, int]]:
+    def next_hit(first: int, last: int) -> tuple[int, int]:
+        found = pattern.search(text, first, last)
+        return (-1, -1) if found is None else (found.start(), found.start() + 1)
+
+    return next_hit
+
+
+def _matched(
+    text: bytes,
+    rule: Rule,
+    regions: list[tuple[int, int]],
+    next_hit: Callable[[int, int], tuple[int, int]],
+) -> Iterator[Span]:
+    """What the rule's pattern finds around each hit in the regions."""
     pattern = compiled(rule.pattern, rule.fold)
-    size = len(literal)
-    done = 0
+    step = done = 0
     vain = 4 * len(text) + 65_536
-    at = low.find(literal)
-    while at >= 0:
-        begin = at
-        if rule.start is not None:
-            begin = rule.start(text, at)
-        elif rule.back:
-            piece = text[max(done, at - rule.back_max) : at]
-            begin = at - (len(piece) - len(piece.rstrip(rule.back)))
-        step = at + size
-        if begin >= 0:
-            match = pattern.match(text, begin)
-            if match is not None and match.end() > at:
-                if _accepted(rule, match):
-                    yield from _groups(rule, match)
-                    done = match.end()
-                    step = max(step, done)
-                else:
-                    # `tokens=tokens=tokens=`: once as much was read in vain as four times the text, no step back.
-                    vain -= match.end() - begin
-                    step = step if vain > 0 else max(step, match.end())
-        at = low.find(literal, step)
-
-
-def _rule_words(text: bytes, rule: Rule) -> Iterator[Span]:
-    pattern = compiled(rule.pattern, rule.fold)
-    for hit in compiled(rule.words, rule.fold).finditer(text):
-        match = pattern.match(text, hit.start())
-        if match is not None and _accepted(rule, match):
-            yield from _groups(rule, match)
+    for first, last in regions:
+        at, after = next_hit(max(step, first), last)
+        while at >= 0:
+            begin = at
+            if rule.start is not None:
+                begin = rule.start(text, at)
+            elif rule.back:
+                piece = text[max(done, at - rule.back_max) : at]
+                begin = at - (len(piece) - len(piece.rstrip(rule.back)))
+            step = after
+            if begin >= 0:
+                match = pattern.match(text, begin)
+                if match is not None and match.end() > at:
+                    if _accepted(rule, match):
+                        yield from _groups(rule, match)
+                        done = match.end()
+                        step = max(step, done)
+                    else:
+                        # `tokens=tokens=tokens=`: once as much was read in vain as four times the text, no step back.
+                        vain -= match.end() - begin
+                        step = step if vain > 0 else max(step, match.end())
+            at, after = next_hit(step, last)
 
 
 def _accepted(rule: Rule, match: re.Match[bytes]) -> bool:
@@ -508,6 +529,10 @@ def _groups(rule: Rule, match: re.Match[bytes]) -> Iterator[Span]:
         if kind not in _KINDS or not value:
             continue
         start, end = match.span(group)
+        if value.endswith(b"\\") and match.string[end : end + 1] in (b'"', b"'"):
+            # What escapes the quote in a text that is quoted itself is no part of the value.
+            value = value.rstrip(b"\\")  # noqa: PLW2901  # the same value
+            end = start + len(value)
         if kind == "block":
             at = start
             for line in value.split(b"\n"):

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Known(Struct, frozen=True, kw_only=True):
     """Values that are private here. The first of `users` is the person; the rest are other accounts of theirs.
 
-    `secrets` are values of credentials. `prefixes` are pairs of an absolute path and what it becomes, the longest
+    `secrets` are values of credentials, `accounts` the names that go with them where they say something.
+    `prefixes` are pairs of an absolute path and what it becomes, the longest
     first; `relative` the same for relative references that change with the move. `digests` are pairs of a cache
     key or a checksum and the one that takes its place, `packages` of a normalised package name and its new name.
     """
@@ -47,6 +48,7 @@ class Known(Struct, frozen=True, kw_only=True):
     indexes: tuple[str, ...] = ()
     orgs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
     prefixes: tuple[tuple[str, str], ...] = ()
     relative: tuple[tuple[str, str], ...] = ()
     digests: tuple[tuple[str, str], ...] = ()
@@ -81,7 +83,7 @@ def from_json(data: bytes | str) -> Known:
     users = dict.fromkeys(
         [*said.users, *(name for home in said.homes if not names.is_generic_user(name := _last(home)))]
     )
-    indexes, domains, secrets = _hosts_of(said.indexes)
+    indexes, domains, secrets, accounts = _hosts_of(said.indexes)
     return Known(
         users=tuple(users),
         full_names=said.full_names,
@@ -93,6 +95,7 @@ def from_json(data: bytes | str) -> Known:
         indexes=tuple(indexes),
         orgs=said.orgs,
         secrets=tuple(dict.fromkeys([*said.secrets, *secrets])),
+        accounts=tuple(accounts),
     )
 
 
@@ -171,6 +174,7 @@ class _Finds:
         self.domains: dict[str, None] = {}
         self.urls: dict[str, None] = {}
         self.secrets: dict[str, None] = {}
+        self.accounts: dict[str, None] = {}
         self.cache_key_variables: dict[str, None] = {}
 
     def user(self, name: str | None) -> None:
@@ -200,6 +204,11 @@ class _Finds:
         if is_worth(value):
             self.secrets.setdefault(value)
 
+    def account(self, value: str | None) -> None:
+        value = (value or "").strip()
+        if is_telling(value):
+            self.accounts.setdefault(value)
+
     def settings(self, table: Any) -> None:
         """What a pyproject.toml, uv.toml, uv.lock or credentials.toml says: URLs, authors, secrets, cache keys."""
         for keys, value in _walk(table):
@@ -217,6 +226,8 @@ class _Finds:
                     self.urls.setdefault(value.removeprefix("git+"))
             elif names.says_secret(key):
                 self.secret(value)
+            elif key == "username":
+                self.account(value)
             elif key == "env" and "cache-keys" in keys:
                 self.cache_key_variables.setdefault(value)
             elif "authors" in keys or "maintainers" in keys:
@@ -226,7 +237,9 @@ class _Finds:
                     self.full_names.setdefault(value)
 
     def known(self, moved: Canonical) -> Known:
-        indexes, domains, secrets = _hosts_of(self.urls)
+        indexes, domains, secrets, accounts = _hosts_of(self.urls)
+        for value in accounts:
+            self.account(value)
         for value in secrets:
             self.secret(value)
         hosts = list(self.hosts)
@@ -240,6 +253,7 @@ class _Finds:
             domains=tuple(dict.fromkeys([*self.domains, *domains])),
             indexes=tuple(indexes),
             secrets=tuple(self.secrets),
+            accounts=tuple(self.accounts),
             prefixes=moved.prefixes,
             relative=moved.relative,
         )
@@ -261,11 +275,19 @@ def is_worth(value: str) -> bool:
     return re.fullmatch(r"[0-9.]+|[a-z]{1,11}", value) is None
 
 
-def _hosts_of(urls: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
-    """The private hosts, private domains and credentials of URLs (or bare hosts) that somebody configured."""
+def is_telling(account: str) -> bool:
+    """Whether the user name for an index says enough to be looked for everywhere: `reader` is in many a log."""
+    if len(account) < 5 or "@" in account or names.is_login_word(account):
+        return False
+    return account.casefold() not in names.COMMON_WORDS and re.fullmatch(r"[a-z]{1,8}", account) is None
+
+
+def _hosts_of(urls: Iterable[str]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """The private hosts, private domains, credentials and accounts of URLs (or bare hosts) that somebody configured."""
     hosts: dict[str, None] = {}
     domains: dict[str, None] = {}
     secrets: dict[str, None] = {}
+    accounts: dict[str, None] = {}
     for url in urls:
         text = url if "://" in url else f"any://{url}"
         with contextlib.suppress(ValueError):
@@ -275,6 +297,8 @@ def _hosts_of(urls: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
                 if value and (is_password or names.looks_random(value.encode("utf-8", "replace"), 16)):
                     secrets.setdefault(value)
                     secrets.setdefault(unquote(value))
+                elif value and is_telling(unquote(value)):
+                    accounts.setdefault(unquote(value))
             host = (parts.hostname or "").strip("[]")
             if host and not names.is_public_host(host) and "{" not in host and "$" not in host:
                 if re.fullmatch(r"[0-9.]+|[0-9a-f:]+", host):
@@ -283,7 +307,7 @@ def _hosts_of(urls: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
                 parent = host.partition(".")[2]
                 if names.is_private_domain(parent):
                     domains.setdefault(parent)
-    return list(hosts), list(domains), list(secrets)
+    return list(hosts), list(domains), list(secrets), list(accounts)
 
 
 def _walk(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -358,6 +382,10 @@ def _variables(found: _Finds, environ: Mapping[str, str]) -> None:
                     found.secret(unquote(url.partition("://")[2].partition(":")[2].rstrip("@")))
         if names.is_secret_variable(name):
             found.secret(value)
+        elif re.fullmatch(
+            r"(?:UV_INDEX_.{1,80}|UV_PUBLISH|TWINE|PDM_PUBLISH|POETRY_HTTP_BASIC_.{1,80})_USERNAME", name
+        ):
+            found.account(value)
     if environ.get("GIT_AUTHOR_NAME"):
         found.full_names.setdefault(environ["GIT_AUTHOR_NAME"])
     for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL", "EMAIL"):
@@ -497,6 +525,8 @@ def _netrc(found: _Finds, home: str, environ: Mapping[str, str]) -> None:
         for before, word in itertools.pairwise(words):
             if before in ("password", "account"):
                 found.secret(word)
+            elif before in ("login", "user"):
+                found.account(word)
             elif before == "machine":
                 found.urls.setdefault(f"https://{word}/")
 

@@ -49,8 +49,10 @@ class Hit(Struct, frozen=True, kw_only=True, order=True):
 
 # What redaction writes. Taken out before searching, so that a person called `Person` can report bugs, too.
 _OURS = re.compile(
-    rb"redacted[0-9]+[x_]*|host[0-9]+\.invalid|person[0-9]+(?:@|%40)example\.invalid|person [0-9]+|account[0-9]+"
-    rb"|/home/user\b|/users/user\b|\\users\\user\b|\buser[0-9]*\b"
+    (
+        rb"redacted[0-9]+[x_]*|host[0-9]+\.invalid|person[0-9]+(?:@|%40)example\.invalid|person [0-9]+|account[0-9]+"
+        rb"|/home/user\b|/users/user\b|\\users\\user\b|\buser[0-9]*\b"
+    ),
 )
 
 
@@ -174,6 +176,8 @@ def _wanted(known: Known, snapshot: Snapshot | None, values: Iterable[bytes]) ->
                 want(lead + user, "a home directory")
         else:
             want(user, "an account name")
+    for name in known.accounts:
+        want(name, "an account name")
     for name in known.full_names:
         want(name, "a person's name")
     for address in known.emails:
@@ -260,7 +264,30 @@ _SHAPES = tuple(
         ),
         (rb"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}", "a cloud key"),
         (
-            rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,256}:(?!redacted|x{2,}|\*|\$|%7B|\{|<|\.\.\.)[^\s/@:\"'`<>*]{4,256}@[A-Za-z0-9\[]",
+            (
+                rb"(?<![A-Za-z0-9_-])(?:npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{34}|[sr]k_live_[A-Za-z0-9]{24}|dckr_pat_[A-Za-z0-9_-]{24}"
+                rb"|hvs\.[A-Za-z0-9_-]{24}|ya29\.[A-Za-z0-9_-]{30}|SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43})"
+            ),
+            "the token of a service",
+        ),
+        (rb"AGE-SECRET-KEY-1[A-Z0-9]{50}", "a private key"),
+        (rb"MII[A-Za-z0-9+/]{3}IBA[AD][A-Za-z0-9+/]{40}", "a private key"),
+        (
+            (
+                rb"(?i)authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token)\s{1,3}"
+                rb"(?!redacted)(?=[A-Za-z+/_.=-]{0,40}[0-9])[A-Za-z0-9+/_.=-]{24}"
+            ),
+            "the value of a header",
+        ),
+        (
+            rb"(?<![a-z])machine\s{1,8}\S{1,200}\s{1,40}login\s{1,40}\S{1,200}\s{1,40}password\s{1,40}(?!redacted)[^\s\"'`]{4}",
+            "a password of a netrc file",
+        ),
+        (
+            (
+                rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,256}:"
+                rb"(?!redacted|x{2,}|[*x.]{3,64}@|\*|\$|%7B|%[A-Z_]{3,60}%|\{|<|\.\.\.|\xe2\x80\xa2)[^\s/@:\"'`<>*]{4,256}@[A-Za-z0-9\[]"
+            ),
             "a password in a URL",
         ),
     )
@@ -279,11 +306,10 @@ def _in(content: bytes, wanted: _Wanted) -> Iterator[tuple[int, str]]:
                 if not _is_ours(low, match):
                     kind = wanted.what.get(match.group(), "something private")
                     yield (match.start() if exact else -1), f"{kind}{how}"
-        if exact or how == ", percent-encoded":
-            for shape, what in _SHAPES:
-                found = shape.search(text)
-                if found is not None:
-                    yield (found.start() if exact else -1), what + how
+        for shape, what in _SHAPES:
+            found = shape.search(text)
+            if found is not None:
+                yield (found.start() if exact else -1), what + how
 
 
 _DECODED = frozenset({", in base64", ", in hex"})
@@ -308,6 +334,8 @@ def _is_ours(low: bytes, match: re.Match[bytes]) -> bool:
 
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{6,}")
+_BASE64_TWICE = re.compile(rb"[A-Za-z0-9+/_-]{16,}")  # as random bytes hardly ever are
+_TWICE = 2
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){4,}")
 _ESCAPED = re.compile(
     rb"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([\\/\"' ]))"
@@ -355,7 +383,7 @@ def _unescaped(content: bytes) -> bytes:
     return _ESCAPED.sub(plain, content)
 
 
-def _decoded(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
+def _decoded(content: bytes, depth: int = 1) -> Iterator[tuple[str, bytes, bool]]:
     """What the base64 and hex texts in the content say, at every alignment, each decoded once."""
     runs = set(_BASE64.findall(content))
     if runs:
@@ -369,7 +397,11 @@ def _decoded(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
                     out.append(base64.b64decode(piece + b"=" * (-len(piece) % 4)))
                 except (binascii.Error, ValueError):
                     continue
-        yield ", in base64", b"\n".join(out), False
+        said = b"\n".join(out)
+        yield ", in base64", said, False
+        twice = set(_BASE64_TWICE.findall(said))
+        if twice and depth < _TWICE:
+            yield from _decoded(b"\n".join(twice), depth + 1)
     digits = {run for run in _HEX.findall(content) if len(run) >= 8}
     if digits:
         yield ", in hex", b"\n".join(bytes.fromhex(run.decode()) for run in digits), False

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 # (RFC 2606 .invalid, RFC 1112 class E, RFC 6666 discard prefix, the Xerox block of hardware addresses).
 PLACEHOLDER = re.compile(
     rb"redacted[0-9]{0,7}[x_]*|x+[0-9]{0,7}|user[0-9]{0,7}|account[0-9]{1,7}|group[0-9]{1,7}|host[0-9]{1,7}\.invalid"
-    rb"|person[0-9]{1,7}(?:@|%40)example\.invalid|person[ ][0-9]{1,7}|org[0-9]{1,7}|private-?[0-9]{1,7}"
+    rb"|person[0-9]{1,7}(?:@|%40)example\.invalid|person[ ][0-9]{1,7}|org[0-9]{1,7}|private[-_.]?[0-9]{1,7}x*"
     rb"|240\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|100::[0-9a-f]{1,4}|00:00:00:00:[0-9a-f]{2}:[0-9a-f]{2}",
     re.IGNORECASE,
 )
@@ -18,7 +18,8 @@ PLACEHOLDER = re.compile(
 
 def is_placeholder(value: bytes) -> bool:
     """Whether redaction itself wrote this."""
-    return PLACEHOLDER.fullmatch(value) is not None
+    # Where a length had to be kept, it is padded.
+    return PLACEHOLDER.fullmatch(value.rstrip(b"_")) is not None
 
 
 def _shape(kind: str, number: int) -> str:
@@ -67,6 +68,10 @@ class Ledger:
             found = self._placeholders[key] = _shape(kind, number)
         return found
 
+    def fix(self, kind: str, value: bytes, placeholder: str) -> None:
+        """Notes a placeholder that was chosen elsewhere: a package's new name, the place of a directory."""
+        self._placeholders.setdefault((kind, value), placeholder)
+
     def alias(self, kind: str, value: bytes, other: bytes) -> None:
         """Makes `value` share the placeholder of `other`: a second spelling of one thing."""
         placeholder = self.place(kind, other)
@@ -77,6 +82,10 @@ class Ledger:
     def values(self, kind: str | None = None) -> tuple[bytes, ...]:
         """Every private value met so far, of that kind or of all; for the last look and `--keep-map` only."""
         return tuple(value for k, value in self._placeholders if kind in (None, k))
+
+    def pairs(self, kind: str) -> tuple[tuple[str, str], ...]:
+        """Value and placeholder of everything of that kind, in the order in which they were met."""
+        return tuple((value, placeholder) for k, value, placeholder in self.table() if k == kind)
 
     def table(self) -> tuple[tuple[str, str, str], ...]:
         """Kind, value and placeholder of everything: the map that `--keep-map` writes. Never part of a bundle."""

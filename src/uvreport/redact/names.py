@@ -98,7 +98,8 @@ _KEY_BEFORE = _words(
     service client ssh deploy license licence app application session hmac aes rsa sas subscription write admin
     publish publishing upload webhook jwt art integration ingest ingestion instrumentation primary secondary
     security server user cipher crypto symmetric age gpg pgp ssl tls consumer license fernet salt vault root
-    registration runner bot connection functions function host system tsig psk wpa preshared
+    registration runner bot connection functions function host system tsig psk wpa preshared sentry fastly kaggle
+    wireguard
     """
 )
 # What may follow the telling word without making it harmless (`SECRET_KEY_BASE`, `password2`, `TOKEN_PROD`).
@@ -106,7 +107,7 @@ _SUFFIX = _words(
     """
     value val raw b64 base64 hex prod production dev development test testing staging live main primary
     secondary old new default env base plain plaintext cleartext text string str v v1 v2 readonly ro rw admin
-    encoded header param eu us
+    encoded header param eu us data pem content contents literal
     """
 )
 _NOT_SECRET = _words(
@@ -119,10 +120,24 @@ _NOT_SECRET = _words(
 )
 
 
+# Whole names that no word of theirs gives away.
+_SECRET_NAMES = _words("npmauthident xjfrogartapi xhoneycombteam")
+# What stands before `key` where the value is no credential, however random it looks.
+_KEY_HARMLESS = _words(
+    """
+    cache primary public foreign sort partition host group hash index row idempotency routing object dict lookup
+    lock build artifact dependency dependencies restore sorting unique interpreter policy map
+    """
+)
+
+
 def says_secret(name: str) -> bool:
     """Whether a variable, key, header or flag of that name holds a credential, judged by its last words."""
-    if name.replace("-", "").replace("_", "").replace(".", "").casefold() in _NOT_SECRET:
+    folded = name.replace("-", "").replace("_", "").replace(".", "").casefold()
+    if folded in _NOT_SECRET:
         return False
+    if folded in _SECRET_NAMES:
+        return True
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in _SUFFIX):
         words.pop()
@@ -144,7 +159,12 @@ _STRONG = re.compile(r"(?i)pass|pwd|secret|token|api_?-?key|credential|private_?
 def hints_secret(name: str) -> bool:
     """Whether a name has to do with credentials at all, so that a value that looks random is taken for one."""
     folded = re.sub(r"[^a-z0-9]", "", name.casefold())
-    return folded not in _NOT_SECRET and (_STRONG.search(name) is not None or says_secret(name))
+    if folded in _NOT_SECRET:
+        return False
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if len(words) > 1 and words[-1] == "key" and words[-2] not in _KEY_HARMLESS:
+        return True
+    return _STRONG.search(name) is not None or says_secret(name)
 
 
 _NOTHING = re.compile(

@@ -62,6 +62,8 @@ def _all(known: Known) -> Iterator[Needle]:
         yield from _path(path, canonical)
     for value in known.secrets:
         yield from _plain("secret", value, "word" if len(value) < 8 and value.isalnum() else "")
+    for value in known.accounts:
+        yield from _plain("account", value, "word")
     for value in known.emails:
         yield from _plain("email", value, "word")
     for value in known.full_names:

@@ -108,6 +108,23 @@ def _stand(text: bytes, keys: tuple[str, ...], value: str, kind: str) -> Iterato
             at = text.find(spelled, after)
 
 
+_SHAPE = re.compile(r"<(?:empty|[0-9]{1,9} characters: [^<>]{0,100})>")
+
+
+def filled(shown: Any, redacted: Any) -> Any:
+    """A tree with every string that tells a credential by its shape replaced by its redacted counterpart.
+
+    The counterpart is what stands at the same keys of `redacted`; where there is none the shape stays.
+    """
+    if isinstance(shown, dict) and isinstance(redacted, dict):
+        return {key: filled(value, redacted.get(key)) for key, value in shown.items()}
+    if isinstance(shown, list) and isinstance(redacted, list) and len(shown) == len(redacted):
+        return [filled(one, other) for one, other in zip(shown, redacted, strict=True)]
+    if isinstance(shown, str) and isinstance(redacted, str) and _SHAPE.search(shown):
+        return redacted
+    return shown
+
+
 _NETRC_WORD = re.compile(rb"[^\s\"]{1,2048}|\"(?:[^\"\\\r\n]|\\.){0,2048}\"")
 
 

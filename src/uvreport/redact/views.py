@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _ESCAPE = re.compile(
     rb"%[0-9A-Fa-f]{2}"
-    rb"|\\(?:u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})?|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}"
+    rb"|\\(?:u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}"
     rb"|[0-3][0-7]{2}|[\\/\"'nrtb @:#&=;!$()*?])"
     rb"|&(?:[#][0-9]{1,7}|[#]x[0-9A-Fa-f]{1,6}|amp|lt|gt|quot|apos|commat|sol|bsol|colon|period|nbsp);"
 )
@@ -74,7 +74,7 @@ def _undone(escape: bytes) -> bytes:
     second = escape[1:2]
     if second in (b"u", b"U"):
         digits = escape[2:].strip(b"{}")
-        if b"\\" in digits:  # a surrogate pair, or two characters in a row
+        if b"\\" in digits:  # a surrogate pair
             high, low = int(digits[:4], 16), int(digits[6:], 16)
             pair = chr(high) + chr(low)
             return pair.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

@@ -13,6 +13,10 @@ def _accept(match: re.Match[bytes]) -> bool:
     name = match.group("field").decode("utf-8", "replace")
     if names.is_nothing(value.rstrip(b",;:.)]}")):
         return False
+    if match.group("xml") is not None and match.string[match.end() : match.end() + 2] != b"</":
+        return False
+    if re.match(rb"[a-z_]{1,40}=[\"']?", value) and match.group("secret_3"):
+        return False  # code: `secret = Secret(name="x")`
     if names.says_secret(name) and "authorization" not in name.lower():
         bare = match.group("secret_3")
         if bare is not None and (match.group("sep") or b"").strip() == b":" and match.group("gap"):
@@ -52,9 +56,12 @@ RULE = Rule(
         "sessionid",
         "sessid",
         "kubeconfig",
+        "art-api",
+        "honeycomb-team",
     ),
     back=_NAME,
     back_max=100,
+    follows=r"""(?=([a-z0-9_.-]{0,140}))\1(?:["'`\]]{0,2}[ \t]{0,24}[=:]|["'`]?[ \t]{1,2}value|>)""",
     pattern=r"""
         (?<![A-Za-z0-9_]) (?<!//) (?<!\\/) (?P<field> [A-Za-z0-9_.-]{2,140} )
         (?: ["'`]? [ \t]{1,2} value [ \t]{0,2} = [ \t]{0,2} (?=["']) (?P<sep_2>)
@@ -81,6 +88,8 @@ RULE = Rule(
         ),
         ("<password>abc123</password>", "<password>redacted1</password>"),
         ('password: Some("abc123")', 'password: Some("redacted1")'),
+        ("Fastly-Key: 0123456789abcdefABCDEF", "Fastly-Key: redacted1"),
+        ("client-key-data: 0123456789abcdefABCDEF==", "client-key-data: redacted1"),
         ("SECRET_KEY_BASE=abc", "SECRET_KEY_BASE=redacted1"),
         ('"auth": "Y2k6cGFzc3dvcmQx"', '"auth": "redacted1"'),
     ),
@@ -105,5 +114,9 @@ RULE = Rule(
         'keywords = ["password", "token"]',
         "token: expired since Monday",
         "PASSWORD_FILE=/run/secrets/x",
+        'secret = Secret(name="x")',
+        "https://__token__:<token>@host.invalid",
+        "CACHE_KEY=0123456789abcdefABCDEF0123456789",
+        "Idempotency-Key: 0123abcd-4567-89ef-0123-456789abcdef",
     ),
 )

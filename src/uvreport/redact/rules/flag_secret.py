@@ -24,6 +24,8 @@ RULE = Rule(
     what="the value of a command-line flag whose name says password, token, key or secret",
     source="the flags of uv, pip, twine, docker, gh, aws, az and others",
     literals=("--",),
+    not_after="[a-z0-9-]",
+    follows="[a-z][a-z0-9_-]{2}",
     pattern=r"""
         (?<![A-Za-z0-9-]) -- (?P<flag> [A-Za-z][A-Za-z0-9_-]{2,40} )
         (?: =["']? | ["'] [ \t]{0,2} , [ \t]{0,2} [b]?["'] | [ \t]{1,4} ["']? )

@@ -34,6 +34,8 @@ RULE = Rule(
         "hostname",
         "computername",
         "userdomain",
+        "userdnsdomain",
+        "logonserver",
         "linux ",
         "darwin ",
         "desktop-",
@@ -51,7 +53,7 @@ RULE = Rule(
     pattern=r"""
         (?<![A-Za-z0-9_.-]) (?:
             (?:HOST_?NAME|COMPUTERNAME|USERDOMAIN|USERDNSDOMAIN|LOGONSERVER|nodename|Static[ ]hostname
-            |Computer[ ]Name) ["']? [ \t]{0,3} [:=] [ \t]{0,3} ["'\\]{0,2}
+            |Computer[ ]Name) ["']? [ \t]{0,3} [:=] [ \t]{0,3} ["'\\]{0,4}
                 (?P<host> [A-Za-z0-9][A-Za-z0-9_.-]{0,252} )
           | (?:Linux|Darwin) [ ] (?P<host_2> [A-Za-z0-9][A-Za-z0-9_.-]{0,252} ) [ ] (?=
           [0-9]{1,3}\.[0-9]{1,3}\.[0-9] )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from uvreport.redact.rule import Rule
+from uvreport.redact.rule import Probe, Rule
 
 # What stands before a version and never before an address: operators, `v`, a wheel's dash.
 _VERSION_BEFORE = re.compile(
@@ -23,6 +23,15 @@ _NETWORK_BEFORE = re.compile(
 )
 
 
+_NO_VERSION = frozenset(b"[ ] ) { } ; , / | &".split())  # what none of the alternatives above ends with
+
+
+def _may_end_a_word(before: bytes) -> bool:
+    """Whether `_NETWORK_BEFORE` has a chance: asked first because it tries every place of what stands before."""
+    last = before.rstrip(b" :=\"'([")[-1:]
+    return before[-1:] in (b"/", b"@") or last.isalpha() or last in (b"4", b"6")
+
+
 def _accept(match: re.Match[bytes]) -> bool:
     octets = [int(part) for part in match.group("ipv4").split(b".")]
     if any(octet > 255 for octet in octets) or any(
@@ -35,10 +44,9 @@ def _accept(match: re.Match[bytes]) -> bool:
     before = match.string[max(0, match.start() - 70) : match.start()]
     before = before[before.rfind(b"\n") + 1 :]
     after = match.string[match.end() : match.end() + 12]
-    network = (
-        _NETWORK_BEFORE.search(before) is not None
-        or re.match(rb":[0-9]{2,5}\b|/[0-9]{1,2}\b(?![./])", after) is not None
-    )
+    network = (_may_end_a_word(before) and _NETWORK_BEFORE.search(before) is not None) or re.match(
+        rb":[0-9]{2,5}\b|/[0-9]{1,2}\b(?![./])", after
+    ) is not None
     private = (
         first == 10
         or octets[:2] == [192, 168]
@@ -51,7 +59,7 @@ def _accept(match: re.Match[bytes]) -> bool:
         rb"[.]?(?:dev|post|rc|a[0-9]|b[0-9]|[+-][A-Za-z0-9])|\.(?:whl|tar|zip)|[ ]?[,)]?[ ]?[<>!~=]=", after
     ):
         return False
-    if _VERSION_BEFORE.search(before):
+    if before[-1:] not in _NO_VERSION and _VERSION_BEFORE.search(before):
         # `pkg 10.2.3.4` is a version, `from 10.2.3.4` would have been known as a network word.
         return private and re.search(rb"[a-z][ ]\(?$", before) is not None and max(octets) > 60
     return private or max(octets) > 30
@@ -61,8 +69,16 @@ RULE = Rule(
     name="ipv4",
     what="IPv4 addresses other than loopback, multicast and broadcast; versions of four parts stay",
     source="RFC 791, RFC 1918, RFC 6890; PEP 440 for what versions look like and where they stand",
-    words_with=b".",
-    words=r"(?<![0-9.])[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])",
+    # Where an address begins: up to three digits after what is neither a digit nor a dot.
+    probes=(
+        Probe(
+            r"\.(?<=[0-9]\.)(?:(?<![0-9.][0-9]\.)|(?<=[0-9]{2}\.)(?<![0-9.][0-9]{2}\.)|(?<=[0-9]{3}\.)(?<![0-9.][0-9]{3}\.))"
+            r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+            r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+        ),
+    ),
+    back=b"0123456789",
+    back_max=3,
     pattern=r"""(?<![0-9.]) (?<![A-Za-z_]) (?P<ipv4> [0-9]{1,3}(?:\.[0-9]{1,3}){3} ) (?! [0-9A-Za-z_] | \.[0-9*] )""",
     accept=_accept,
     removes=(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from uvreport.redact.rule import Rule
+from uvreport.redact.rule import Probe, Rule
 
 
 def _accept(match: re.Match[bytes]) -> bool:
@@ -27,8 +27,12 @@ RULE = Rule(
     name="ipv6",
     what="IPv6 addresses other than loopback",
     source="RFC 4291, RFC 5952",
-    words_with=b":",
-    words=r"(?<![0-9A-Za-z:.])(?:(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]|(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,6})?::[0-9A-Fa-f]?)",
+    probes=(
+        Probe(r"::(?<![g-z.:]::)(?![g-z:])", "::"),
+        Probe(r":(?<=[0-9a-f]:)(?:[0-9a-f]{1,4}:){6}[0-9a-f]", r":(?:[0-9a-f]{1,4}:){6}[0-9a-f]"),
+    ),
+    back=b"0123456789abcdefABCDEF:",
+    back_max=39,
     pattern=r"""(?<![0-9A-Za-z:.]) (?P<ipv6> (?:[0-9A-Fa-f]{1,4})? (?: :{1,2} [0-9A-Fa-f]{1,4} ){1,7} (?:::)? |
         [0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,6}:: ) (?![0-9A-Za-z:])""",
     accept=_accept,

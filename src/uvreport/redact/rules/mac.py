@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uvreport.redact.rule import Rule
+from uvreport.redact.rule import Probe, Rule
 
 if TYPE_CHECKING:
     import re
@@ -17,7 +17,12 @@ RULE = Rule(
     name="mac",
     what="hardware addresses",
     source="IEEE 802, EUI-48, with colons or dashes",
-    words=r"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]",
+    probes=(
+        Probe(r":(?<=[0-9a-f]{2}:)(?:[0-9a-f]{2}:){4}", r":(?:[0-9a-f]{2}:){4}"),
+        Probe(r"-(?<=[0-9a-f]{2}-)(?:[0-9a-f]{2}-){4}", r"-(?:[0-9a-f]{2}-){4}"),
+    ),
+    back=b"0123456789abcdefABCDEF",
+    back_max=2,
     pattern=r"""(?<![0-9A-Za-z:-]) (?P<mac> [0-9A-Fa-f]{2} (?: (?: :[0-9A-Fa-f]{2}){5} | (?:
         -[0-9A-Fa-f]{2}){5} ) ) (?![0-9A-Za-z:-])""",
     accept=_accept,

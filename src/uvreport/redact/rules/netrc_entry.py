@@ -19,8 +19,9 @@ RULE = Rule(
     literals=("machine", "default"),
     pattern=r"""
         (?<![A-Za-z0-9_-]) (?: machine [ \t]{1,8} [^\s]{1,255} | default (?=\s{1,40}(?:login|user)\s) )
+        (?: \s{1,40} \#[^\r\n]{0,200} (?=\r?\n) ){0,3}
         (?: \s{1,40} (?: (?:login|user) \s{1,40} (?P<account>[^\s]{1,256}) | account \s{1,40}
-        (?P<account_2>[^\s]{1,256}) ) ){0,2}
+        (?P<account_2>[^\s]{1,256}) ) (?: \s{1,40} \#[^\r\n]{0,200} (?=\r?\n) )? ){0,2}
         \s{1,40} (?:password|passwd) \s{1,40} (?P<secret>[^\s"'`]{1,1024})
         (?: \s{1,40} (?: (?:login|user) \s{1,40} (?P<account_3>[^\s]{1,256}) ) )?
     """,

@@ -6,11 +6,14 @@ RULE = Rule(
     name="private-key",
     what="the body of a private key in PEM, OpenSSH, PGP or PuTTY form; the lines that frame it stay",
     source="RFC 7468; RFC 4880, section 6.2; PuTTY manual, appendix C",
-    literals=("-----begin", "private-lines:", "age-secret-key-1"),
+    literals=("-----begin", "---- begin ssh2", "private-lines:", "age-secret-key-1"),
     pattern=r"""
         (?: -----BEGIN [ ] (?:[A-Z0-9]{1,12}[ ]){0,4} PRIVATE [ ] KEY (?:[ ]BLOCK)? -----
             (?P<block> (?: (?!-----) [^\x00] ){0,24000} )
-          | Private-Lines: [ ] [0-9]{1,3} \r?\n (?P<block_2> (?: [A-Za-z0-9+/=]{1,80} \r?\n? ){1,200} )
+          | ----[ ]BEGIN[ ]SSH2 [ ] (?:[A-Z0-9]{1,12}[ ]){0,4} PRIVATE [ ] KEY [ ] ----
+            (?P<block_3> (?: (?!----) [^\x00] ){0,24000} )
+          | Private-Lines: [ ] [0-9]{1,3} \r?\n (?P<block_2> (?: [A-Za-z0-9+/=]{1,80} (?:\r?\n|$) ){1,200} )
+            (?: Private-(?:MAC|Hash): [ ] (?P<secret_2> [0-9a-f]{40,64} ) )?
           | AGE-SECRET-KEY-1 (?P<secret> [A-Z0-9]{20,100} ) )
     """,
     removes=(
@@ -21,6 +24,10 @@ RULE = Rule(
         (
             "key -----BEGIN PRIVATE KEY-----MIIabc-----END PRIVATE KEY-----",
             "key -----BEGIN PRIVATE KEY-----redacted1-----END PRIVATE KEY-----",
+        ),
+        (
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nAAAAabc123\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nredacted1\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
         ),
         ("AGE-SECRET-KEY-1QQPQYRQ0123456789ABC", "AGE-SECRET-KEY-1redacted1"),
     ),

@@ -17,8 +17,10 @@ RULE = Rule(
         "xoxc-",
         "xoxd-",
         "xapp-",
+        "xwfp-",
         "hooks.slack.com/",
         "/api/webhooks/",
+        "/api/v",
         ":aa",
         "webhook.office.com/",
         "sg.",
@@ -35,13 +37,15 @@ RULE = Rule(
     back_max=34,
     pattern=r"""
         (?<![A-Za-z0-9_]) (?:
-            (?P<secret> xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,400} | xapp-[0-9]-[A-Za-z0-9-]{20,300}
+            (?P<secret> xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,400} | xapp-[0-9]-[A-Za-z0-9-]{20,300} |
+              xwfp-[A-Za-z0-9-]{20,300}
               | [0-9]{7,11}:AA[A-Za-z0-9_-]{30,40} | SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}
               | key-[a-f0-9]{32}(?![a-f0-9]) | [a-f0-9]{32}-us[0-9]{1,2}(?![0-9]) | x(?:keysib
               |smtpsib)-[a-f0-9]{64}(?:-[A-Za-z0-9]{16})?
               | re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,40} )
           | hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret_2>[A-Za-z0-9_/-]{20,200})
-          | [A-Za-z0-9]{0,34}/api/webhooks/(?P<secret_3>[0-9]{15,22}/[A-Za-z0-9_-]{40,120})
+          | bot(?P<secret_6>[0-9]{7,11}:AA[A-Za-z0-9_-]{30,40})
+          | [A-Za-z0-9]{0,34}/api/(?:v[0-9]{1,2}/)?webhooks/(?P<secret_3>[0-9]{15,22}/[A-Za-z0-9_-]{40,120})
           | (?:webhook\.office\.com/webhookb2|outlook\.office\.com/webhook)/(?P<secret_4>[A-Za-z0-9@/_-]{40,400})
           | chat\.googleapis\.com/v1/spaces/(?P<secret_5>[A-Za-z0-9_-]{5,40}) )
     """,

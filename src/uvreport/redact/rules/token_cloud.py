@@ -41,6 +41,9 @@ RULE = Rule(
         "sbp_",
         "pscale_",
         "dapi",
+        "dsapi",
+        "dose",
+        "dkea",
         "dt0c01.",
         "ltai",
         "akid",
@@ -75,10 +78,10 @@ RULE = Rule(
           | hv[sbr]\.[A-Za-z0-9_-]{20,600} | [A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{50,100}
           | do[opr]_v1_[a-f0-9]{40,80} | dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9._-]{30,80} | pul-[a-f0-9]{40}
           | HRKU-[A-Za-z0-9_-]{36,80} | fo1_[A-Za-z0-9_-]{40,60} | fm[12][ar]?_[A-Za-z0-9+/=,_-]{60,2048}
-          | sbp_[a-f0-9]{40} | pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{30,80} | dapi[a-f0-9]{32}(?:-[0-9])?
+          | sbp_[a-f0-9]{40} | pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{30,80} | d(?:s?api|ose|kea)[a-f0-9]{32}(?:-[0-9])?
           | dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{40,80} | LTAI[A-Za-z0-9]{12,30} | AKID[A-Za-z0-9]{28,40}
           | t1\.[A-Za-z0-9_=-]{20,400}\.[A-Za-z0-9_=-]{60,200} | y0_[A-Za-z0-9_-]{50,80} | AQVN[A-Za-z0-9_-]{30,50}
-          | tskey-[a-z]{2,10}-[A-Za-z0-9-]{16,80} | CFPAT-[A-Za-z0-9_-]{40,60} |
+          | ngrok_[A-Za-z0-9_]{30,60} | tskey-[a-z]{2,10}-[A-Za-z0-9-]{16,80} | CFPAT-[A-Za-z0-9_-]{40,60} |
           v1\.0-[a-f0-9]{20,30}-[a-f0-9]{100,200}
           | SCW[A-Z0-9]{17} | ops_eyJ[A-Za-z0-9_-]{100,4096} | EXO[a-f0-9]{24} | nfp_[A-Za-z0-9]{36,50} |
           vc[pk]_[A-Za-z0-9_-]{24,100} )

@@ -26,6 +26,7 @@ RULE = Rule(
         "glffct-",
         "glwt-",
         "gr1348941",
+        "gta_",
         "atbb",
         "atatt3",
         "atctt3",
@@ -38,7 +39,7 @@ RULE = Rule(
         (?<![A-Za-z0-9_-]) (?P<secret>
             gh[opusr]_[A-Za-z0-9]{30,255} | github_pat_[A-Za-z0-9_]{22,255}
           | gl(?:pat|dt|ptt|ft|soat|rt|cbt|imt|agent|oas|ffct|wt)-[A-Za-z0-9_.-]{16,300} |
-          GR1348941[A-Za-z0-9_-]{16,64}
+          GR1348941[A-Za-z0-9_-]{16,64} | gta_[A-Za-z0-9]{36,44}
           | AT[AC](?:TT3|BB)[A-Za-z0-9_=+/-]{20,400} | ATBB[A-Za-z0-9]{24,64} | sgp_(?:[a-f0-9]{16}_
           |local_)?[a-f0-9]{40} )
       | _gitlab_session=(?P<secret_2>[0-9a-z]{32})

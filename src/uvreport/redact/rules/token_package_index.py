@@ -21,6 +21,8 @@ RULE = Rule(
         "pfx_",
         "pyx_",
     ),
+    not_after="[a-z0-9_-]",
+    follows="[a-z0-9_+/=-]{16}",
     fold=False,
     pattern=r"""
         (?<![A-Za-z0-9_-]) (?P<secret>

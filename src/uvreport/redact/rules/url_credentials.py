@@ -16,10 +16,18 @@ def _scheme(text: bytes, at: int) -> int:
 
 
 def _accept(match: re.Match[bytes]) -> bool:
-    return match.group("secret") is not None or not names.is_login_word(
-        (match.group("account") or b"").decode("utf-8", "replace")
-    )
+    groups = match.groupdict()
+    if any(value for name, value in groups.items() if name.startswith("secret")):
+        return True
+    account = next((v for name, v in groups.items() if name.startswith("account") and v), b"")
+    return not names.is_login_word(account.decode("utf-8", "replace"))
 
+
+# A password that is only said to be there, as uv, pip and git write it and as people ask for it.
+_MASK = (
+    r"(?: [*x.]{3,64} | (?:\xe2\x80\xa2){3,64} | \$\{[^}\s]{1,100}\} | \$[A-Z_]{3,60}"
+    r" | \{[A-Za-z_.]{0,60}\} | %[A-Z_]{3,60}% )"
+)
 
 RULE = Rule(
     name="url-credentials",
@@ -27,14 +35,15 @@ RULE = Rule(
     source="RFC 3986, section 3.2.1; what uv and git accept: a password may hold @, # and letters of any script",
     literals=("@",),
     start=_scheme,
-    pattern=r"""
+    pattern=rf"""
         ://
-        (?: (?P<secret_2> (?=[A-Za-z0-9_.~+-]{0,200}[0-9]) [A-Za-z0-9_.~%+=-]{20,600} ) :? (?=@)
-          | (?P<account> [^\s/?\#@:"'`<>\\]{1,256} )? : (?P<secret> [^\s/"'`<>\\]{1,512} ) (?=@)
-          | (?P<account_2> [^\s/?\#@:"'`<>\\]{1,256} )? : (?! [0-9]{1,5} (?:[/?\#\s"'`]|$) )
-                (?P<secret_3> [^\s"'`<>\\]{1,512} ) (?=@)
-          | (?P<account_3> [^\s/?\#@:"'`<>\\]{1,256} ) :? (?=@) )
-        @ (?= [A-Za-z0-9\[_%{$*\x80-\xff-] )
+        (?: (?: {_MASK} | (?P<account_4> [^\s/?\#@:"'`<>\\]{{1,256}} ) )? : {_MASK} (?=@)
+          | (?P<secret_2> (?=[A-Za-z0-9_.~+-]{{0,200}}[0-9]) [A-Za-z0-9_.~%+=-]{{20,600}} ) :? (?=@)
+          | (?P<account> [^\s/?\#@:"'`<>\\]{{1,256}} )? : (?P<secret> [^\s/"'`<>\\]{{1,512}} ) (?=@(?!/[^a-z?]))
+          | (?P<account_2> [^\s/?\#@:"'`<>\\]{{1,256}} )? : (?! [0-9]{{1,5}} (?:[/?\#\s"'`]|$) )
+                (?P<secret_3> [^\s"'`<>\\]{{1,512}} ) (?=@)
+          | (?P<account_3> [^\s/?\#@:"'`<>\\]{{1,256}} ) :? (?=@) )
+        @ (?= [A-Za-z0-9\[_%{{$*\x80-\xff-] | (?<=@)/[a-z?] )
     """,
     removes=(
         ("https://deploy:s3cr3t!x@host.example/simple", "https://account1:redacted1@host.example/simple"),
@@ -49,6 +58,8 @@ RULE = Rule(
         ("redis://:hunter2@localhost:6379/0", "redis://:redacted1@localhost:6379/0"),
         ("https://deploy:a@b#c@host.example", "https://account1:redacted1@host.example"),
         ("https://deploy:a/b+c@host.example/x", "https://account1:redacted1@host.example/x"),
+        ("https://ann:****@host.example/x", "https://account1:****@host.example/x"),
+        ("postgres://ann:abc123@/db", "postgres://account1:redacted1@/db"),
         ("https://0123456789abcdef0123456789@host.example/x", "https://redacted1@host.example/x"),
         ("https://deploy:p%40ss%2F@host.example", "https://account1:redacted1@host.example"),
         (
@@ -66,5 +77,9 @@ RULE = Rule(
         "name @ https://host.example:8443/a@b/c",
         "https://host.example:8080/simple/a@1.0",
         "https://host.example/?to=a@b",
+        "https://****:****@host.example/simple",
+        "https://${USER}:${PASS}@host.example/simple",
+        "https://$USER:$TOKEN@host.example/simple",
+        "https://{user}:{password}@host.example",
     ),
 )

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
 
 from uvreport.redact import names
 from uvreport.redact.rule import Rule
-
-if TYPE_CHECKING:
-    import re
 
 _NAMES = (
     "access_?token|id_?token|refresh_?token|private_?token|job_?token|auth_?token|session_?token|oauth_?token|token|jwt"
@@ -15,14 +12,14 @@ _NAMES = (
     "|sig|signature|hmac|x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
     "|x-oss-signature|x-oss-security-token|x-cos-security-token|q-signature|q-ak|ossaccesskeyid|awsaccesskeyid"
     "|googleaccessid|key-pair-id|policy|session|session_?id|sid|code|code_verifier|nonce|state|otp|hash_?key"
-    "|__token__|hdnea|hdnts|verify|expires_?sig|se?cret|user_?token|download_?token|temp_?url_?sig|x-ms-signature"
+    "|__token__|__gda__|hdnea|hdnts|verify|expires_?sig|se?cret|user_?token|download_?token|temp_?url_?sig|x-ms-signature|md5"
 )
 # How those names end: an equals sign alone is in every second line.
 _LITERALS = (
     "token=", "jwt=", "key=", "secret=", "password=", "passwd=", "passphrase=", "pass=", "pwd=", "auth=", "credential=",
     "assertion=", "response=", "ticket=", "sig=", "signature=", "hmac=", "ak=", "keyid=", "accessid=", "pair-id=",
     "policy=", "session=", "id=", "code=", "verifier=", "nonce=", "state=", "otp=", "__token__=", "hdnea=", "hdnts=",
-    "verify=",
+    "verify=", "__gda__=", "md5=",
 )  # fmt: skip
 _ONLY_RANDOM = frozenset(
     b"key code state nonce session sid ticket policy verify auth pass hmac credential".split()
@@ -33,6 +30,8 @@ def _accept(match: re.Match[bytes]) -> bool:
     value = match.group("secret")
     if names.is_nothing(value):
         return False
+    if match.group("query").lower() == b"md5":  # a digest, except beside the time until which it is good
+        return re.match(rb"&(?:expires|e)=[0-9]", match.string[match.end() : match.end() + 12]) is not None
     if match.string[match.start() - 1 : match.start()] not in (b"?", b"&", b";", b"#"):
         return names.looks_random(value, 20)
     if match.group("query").lower() in _ONLY_RANDOM:
@@ -66,5 +65,6 @@ RULE = Rule(
         "https://h.example/?v=1&page_token=2",
         "https://h.example/x.tar.gz#sha256=0123456789abcdef",
         "?state=open&session=3",
+        "https://h.example/x.tar.gz?md5=0123456789abcdef",
     ),
 )
