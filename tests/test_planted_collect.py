@@ -105,7 +105,7 @@ def own_world(seed: int) -> World:
         Planted("argv", "uv publish --username u --password ", some(14)),
         Planted("netrc", "machine example.net login bot password ", some(14)),
         Planted("private_key_body", "-----BEGIN PRIVATE KEY-----\\n", some(64), "\\n-----END PRIVATE KEY-----\\n"),
-        Planted("slack_webhook", "hook https://hooks.slack.com/services/", f"T{some(9).upper()}/B{some(9).upper()}/{some(24)}"),
+        Planted("slack_webhook", "https://hooks.slack.com/services/", f"T{some(9).upper()}/B{some(9).upper()}/{some(24)}"),
         Planted("home_path_user", "cache at /home/", user, "/.cache/uv"),
         Planted("home_path_user", "C:\\Users\\", other, "\\AppData\\Local"),
         Planted("username", "uid=1000(", user, ") gid=1000"),
@@ -611,7 +611,7 @@ def test_the_search_of_this_test_finds_what_is_there() -> None:
         bytes,
         base64.b64encode,
         lambda b: b.hex().encode(),
-        lambda b: b"xx" + base64.b64encode(b"y" + b),
+        lambda b: b"xx" + base64.b64encode(b";" + b),
     ):
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w") as packed:

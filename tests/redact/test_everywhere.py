@@ -89,7 +89,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def snapshot(*members: Member, **changes: Any) -> Snapshot:
-    run = {
+    run: dict[str, Any] = {
         "argv": ("uv", "sync"),
         "examined": ("uv", "sync"),
         "cwd": PROJECT,
@@ -168,12 +168,14 @@ def test_what_only_its_context_gives_away_is_in_no_encoding_in_no_place(
     assert left_in(data, World((Planted("secret", "", secret),), (), ())) == set()
 
 
-KNOWN_VALUES = st.one_of(
-    tokens(8, 30),
-    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x24F, exclude_characters="\\%\x7f"), min_size=10, max_size=30).filter(
-        lambda text: any(c.isdigit() for c in text) and len(set(text)) > 6 and text.isprintable() and text == text.strip()
-    ),
-)  # fmt: skip
+def telling(text: str) -> bool:
+    return (
+        any(c.isdigit() for c in text) and len(set(text)) > 6 and text.isprintable() and text == text.strip()
+    )
+
+
+LETTERS = st.characters(min_codepoint=0x21, max_codepoint=0x24F, exclude_characters="\\%\x7f")
+KNOWN_VALUES = st.one_of(tokens(8, 30), st.text(LETTERS, min_size=10, max_size=30).filter(telling))
 ONCE = ("plain", "percent", "json all", "base64", "base64 at 1", "base64 at 2", "hex", "html")
 
 
@@ -274,3 +276,26 @@ def test_metadata_and_netrc_say_the_same_but_for_the_secret(secret: str, lines: 
 def test_an_encoded_text_without_a_secret_stays(how: str, text: str) -> None:
     encoded = ENCODINGS[how](text).encode()
     assert Engine(Known(), Ledger()).redact(b"data " + encoded + b" end")[0] == b"data " + encoded + b" end"
+
+
+def test_the_rest_of_a_line_after_its_last_escape_is_read_with_it() -> None:
+    text = b"login\\u0020bot password\\u003d Zk39pq9xAA\nsee\\u0020there\n"
+    assert b"Zk39pq9xAA" not in Engine(Known(), Ledger()).redact(text)[0]
+
+
+def test_a_url_whose_every_character_is_escaped_stays_a_url() -> None:
+    told = ENCODINGS["json all"]("https://deploy-7:Zk39pq9xAA@example.com/x").encode()
+    out = Engine(Known(), Ledger()).redact(told)[0].decode()
+    assert json.loads(f'"{out}"') == "https://account1:redacted1@example.com/x"
+
+
+def test_the_quote_after_an_escaped_value_stays_escaped() -> None:
+    data = json.dumps({"x": json.dumps("UV_PUBLISH_TOKEN=Zk39pq9xAA")}).encode()
+    assert json.loads(redacted_member("facts/y.json", data)) == {"x": '"UV_PUBLISH_TOKEN=redacted1"'}
+
+
+def test_a_private_key_in_base64_is_gone() -> None:
+    body = base64.b64encode(bytes(range(7, 200))).decode()
+    key = f"-----BEGIN PRIVATE KEY-----\\n{body[:64]}\\n{body[64:]}\\n-----END PRIVATE KEY-----\\n"
+    told = f"client-key: {base64.b64encode(key.encode()).decode()} end".encode()
+    assert Engine(Known(), Ledger()).redact(told)[0] == b"client-key: redacted1 end"

@@ -32,8 +32,8 @@ _KINDS = bytes(
     for byte in range(256)
 )
 _BASE64_HINT = re.compile(rb"A[Aadh]{11}")
-_HEX_HINT = re.compile(rb" d[dhA](?:d[dhA]){15,}(?![Aadh])")
-_HEX_FIRST = re.compile(rb"(?:d[dhA]){16,}(?![Aadh])")
+_HEX_HINTS = tuple(re.compile(first + rb"d[dhA](?:d[dhA]){15,}(?![dh])") for first in (rb" ", rb"a"))
+_HEX_FIRST = re.compile(rb"(?:d[dhA]){16,}(?![dh])")
 _LEAST = 16
 _TEXT = bytes(byte for byte in range(256) if 0x20 <= byte != 0x7F or byte in b"\t\r\n")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -65,7 +65,9 @@ def runs(text: bytes) -> Iterator[Encoded]:
         match = _BASE64_HINT.search(kinds, end)
     first = _HEX_FIRST.match(kinds)
     places = [first.span()] if first is not None else []
-    for start, end in [*places, *((found.start() + 1, found.end()) for found in _HEX_HINT.finditer(kinds))]:
+    for hint in _HEX_HINTS:
+        places += [(found.start() + 1, found.end()) for found in hint.finditer(kinds)]
+    for start, end in places:
         with contextlib.suppress(binascii.Error):
             yield Encoded(start, end, "hex", _printable(binascii.unhexlify(text[start:end])))
 

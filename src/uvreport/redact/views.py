@@ -124,6 +124,13 @@ def unescaped(text: bytes, lines_only: bool = True) -> View | None:
     for match in _escapes(text) if lines_only else _ESCAPE.finditer(text):
         at, after = match.span()
         if lines_only and at > line_end:
+            if starts:
+                # The rest of the line before, and its end if the next line is this one.
+                line_start = text.rfind(b"\n", line_end, at) + 1
+                rest = line_end + 1 if line_start == line_end + 1 else line_end
+                pieces.append(text[copied:rest])
+                out += rest - copied
+                copied = rest
             line_start = text.rfind(b"\n", copied, at) + 1 or copied
             if line_start > copied or not starts:
                 # Lines left out: one piece stands for all of them.

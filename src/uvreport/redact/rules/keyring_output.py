@@ -10,7 +10,7 @@ RULE = Rule(
     pattern=r"""
         (?: keyring [ ] (?:--mode[ =](?:password|(?P<both>creds))[ ])? get | uv [ ] auth [ ] token ) [ \t]{1,3}
           [^\r\n]{1,400} \r?\n
-        (?![ \t$>\#]|DEBUG|TRACE|INFO|WARN|ERROR|error|warning)
+        (?![ \t]|[$>\#%][ ]|DEBUG|TRACE|INFO|WARN|ERROR|error|warning)
         (?(both) (?P<account> [^\s]{1,256} ) \r?\n )
         (?P<secret> [^\s]{1,1024} ) [ \t]{0,4} (?=\r?\n|$)
     """,
