@@ -17,7 +17,7 @@ help:
 	@echo "make test     lint, types, and all tests, with real uv releases"
 	@echo "make lint     ruff and mypy"
 	@echo "make samples  make sample_bundles/ anew"
-	@echo "make bench    print the figures that the README quotes"
+	@echo "make bench    print the figures that the README quotes (long: see benchmarks/ for each alone)"
 	@echo "make clean    remove what these have made here"
 
 venv:
@@ -40,6 +40,11 @@ samples: venv
 bench: venv
 	$(PY) -m benchmarks.startup
 	$(PY) -m benchmarks.collect
+	$(PY) -m benchmarks.check
+	$(PY) -m benchmarks.redaction
+	$(PY) -m benchmarks.replay
+	$(PY) -m benchmarks.bisect
+	$(PY) -m benchmarks.minimize
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

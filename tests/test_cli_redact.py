@@ -57,6 +57,57 @@ def test_a_tree_is_redacted_names_and_links_too(world: Person, known: str, tmp_p
     assert "mira" not in str((tmp_path / "out" / "link").readlink())
 
 
+def test_the_table_of_what_was_replaced_is_kept_for_oneself_alone(
+    world: Person, known: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.json"
+    done = uvreport(
+        "redact",
+        "--known",
+        known,
+        "--keep-map",
+        str(table),
+        "-",
+        env=world.env,
+        cwd=world.project,
+        stdin=TEXT,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(table.read_text())["replaced"]
+    assert rows
+    assert all(row["value"] in TEXT and row["placeholder"] in done.stdout for row in rows)
+    assert table.stat().st_mode & 0o777 == 0o600
+    again = uvreport(
+        "redact",
+        "--known",
+        known,
+        "--keep-map",
+        str(table),
+        "-",
+        env=world.env,
+        cwd=world.project,
+        stdin=TEXT,
+    )
+    assert again.returncode == 2 or "is there already" in again.stderr
+    assert again.stdout == ""
+
+
+def test_what_cannot_be_searched_stops_it_or_is_left_out(world: Person, known: str, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "good.txt").write_text(TEXT)
+    (tree / "bad.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(range(256)))
+    words = ["redact", "--known", known, str(tree), "-o", str(tmp_path / "out")]
+    refused = uvreport(*words, env=world.env, cwd=world.project)
+    assert refused.returncode == 5
+    assert "--drop-unreadable" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    done = uvreport(*words, "--drop-unreadable", env=world.env, cwd=world.project)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.txt"]
+    assert "bad.7z" in done.stderr
+
+
 def test_without_known_values_this_machine_is_asked(world: Person) -> None:
     done = uvreport("redact", "-", env=world.env, cwd=world.project, stdin=f"x {world.home}/y\n")
     assert done.returncode == 0, done.stderr

@@ -170,6 +170,10 @@ HOSTILE = {
     "queries": b"?token=a&" * 22_000,
     "hosts": b"a.corp.quill.example." * 9_500,
     "known": "zoë.quill ".encode() * 18_000,
+    "long names": b"pwd" * 66_000,
+    "base64 that says a password": b'"auth": "Y2k6cGFzc3dvcmQx" ' * 7_400,
+    "base64 in another case": b"EM/DQY5XDWLSBA==" * 12_500,
+    "one address": b"[10.1.2.3] " * 18_000,
     "letters": b"a" * 200_000,
     "addresses": b"".join(b"10.%d.%d.%d " % (i >> 16 & 255, i >> 8 & 255, i & 255) for i in range(15_000)),
 }

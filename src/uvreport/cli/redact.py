@@ -14,6 +14,7 @@ from uvreport.errors import CannotWriteError, UsageError
 
 if TYPE_CHECKING:
     from uvreport.redact.known import Known
+    from uvreport.redact.ledger import Ledger
 
 
 @click.command()
@@ -28,16 +29,38 @@ if TYPE_CHECKING:
     help="Where the result goes (a directory for a directory; default: standard output).",
 )
 @click.option(
+    "--drop-unreadable",
+    is_flag=True,
+    help="Leave out files of a directory that cannot be searched, and say so.",
+)
+@click.option(
+    "--keep-map",
+    metavar="FILE",
+    help="Keep what was replaced by what in FILE, for yourself alone. It holds every secret: never send it.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the counts by rule as one JSON object on standard error."
 )
-def command(source: str, known: str | None, output: str | None, as_json: bool) -> None:
+def command(
+    source: str,
+    known: str | None,
+    output: str | None,
+    drop_unreadable: bool,
+    keep_map: str | None,
+    as_json: bool,
+) -> None:
     """Remove user names, hosts, credentials and tokens from SOURCE. Line count and structure stay.
 
     Names of files and targets of links are covered too. The same value becomes the same placeholder everywhere.
     """
+    from uvreport.redact import keepmap
     from uvreport.redact.known import discover_here, from_json
+    from uvreport.redact.ledger import Ledger
     from uvreport.redact.tree import redact_tree
 
+    if keep_map is not None:
+        keepmap.can_write(keep_map)
+    ledger = Ledger()
     private = (
         discover_here(os.environ, os.getcwd(), sys.platform) if known is None else from_json(_read(known))
     )
@@ -46,13 +69,20 @@ def command(source: str, known: str | None, output: str | None, as_json: bool) -
     if source != "-" and os.path.isdir(source):
         if output is None:
             raise UsageError("A directory needs a place to go.", hint="Name one with -o OUT.")
-        counts = redact_tree(source, output, private)
+        leave_out = _left_out if drop_unreadable else None
+        counts = redact_tree(source, output, private, leave_out=leave_out, ledger=ledger)
     elif output is not None and source != "-":
-        counts = redact_tree(source, output, private)
+        counts = redact_tree(source, output, private, ledger=ledger)
     else:
-        counts = _stream(source, output, private)
+        counts = _stream(source, output, private, ledger)
+    if keep_map is not None:
+        keepmap.write(keep_map, ledger)
     if as_json:
         click.echo(json.dumps(counts, indent=2), err=True)
+
+
+def _left_out(path: str) -> None:
+    click.echo(f"left out, for it cannot be searched: {path}", err=True)
 
 
 def _read(path: str) -> bytes:
@@ -63,7 +93,7 @@ def _read(path: str) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _stream(source: str, output: str | None, private: Known) -> dict[str, int]:
+def _stream(source: str, output: str | None, private: Known, ledger: Ledger) -> dict[str, int]:
     from uvreport.redact.tree import redact_stream
 
     with contextlib.ExitStack() as stack:
@@ -72,13 +102,13 @@ def _stream(source: str, output: str | None, private: Known) -> dict[str, int]:
         except OSError as error:
             raise UsageError(f"{source} cannot be read: {error.strerror}.") from error
         if output is None:
-            return redact_stream(given, sys.stdout.buffer, private)
+            return redact_stream(given, sys.stdout.buffer, private, ledger=ledger)
         # Beside its place first: killed half-way, there is no half file under the name that was asked for.
         part = f"{output}.{os.getpid()}.part"
         stack.callback(_gone, part)
         try:
             with open(part, "wb") as into:
-                counts = redact_stream(given, into, private)
+                counts = redact_stream(given, into, private, ledger=ledger)
             os.replace(part, output)
         except OSError as error:
             raise CannotWriteError(f"{output} cannot be written: {error.strerror}.") from error

@@ -111,6 +111,7 @@ _RARE = (
 )
 _LEAST_SHARED = 3  # bytes of a piece that is looked for in place of all literals that hold it
 _MOST_PLACES = 4096
+_MANY = 64  # hits in a window; the engine finds more of them faster than it walks through a list
 _FEW = 24  # hexadecimal literals that are looked for one by one
 
 
@@ -228,7 +229,7 @@ def _of_words(wanted: tuple[Wanted, ...]) -> Callable[[bytes], Regions]:
                 raw = raws[number]
                 if absent and not absent.isdisjoint(rare[number]):
                     continue
-                if len(raw) < _LEAST_SHARED:
+                if len(raw) < _LEAST_SHARED or raw == literals[number]:
                     _add(found, number, begin, end)
                 else:
                     by_key.setdefault(raw, []).append(number)
@@ -264,7 +265,9 @@ def _exact(
             for place in places
             if place >= before and low.startswith(literal, place - before)
         ]
-        if hits:
+        if len(hits) > _MANY:
+            _add(found, number, begin, end)
+        elif hits:
             found.setdefault(number, []).extend(hits)
 
 

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from uvreport.errors import CannotWriteError, RedactionError, UsageError
 from uvreport.redact import archives, contents
 from uvreport.redact.engine import Engine
-from uvreport.redact.known import Known, is_worth
+from uvreport.redact.known import Known, is_telling, is_worth
 from uvreport.redact.ledger import Ledger, is_placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 CHUNK = 1 << 21
 # What stays in sight before a chunk: a private key, or the `machine` of a netrc entry, may begin there.
@@ -27,12 +27,15 @@ MARGIN = 16_384  # more than any rule looks ahead
 LEARN_MOST = 64_000_000  # bytes; larger inputs are read once, from front to back
 
 
-def redact_stream(source: BinaryIO, out: BinaryIO, known: Known) -> dict[str, int]:
+def redact_stream(
+    source: BinaryIO, out: BinaryIO, known: Known, *, ledger: Ledger | None = None
+) -> dict[str, int]:
     """Copies text from `source` to `out` without what is private, in constant memory; how often by rule.
 
-    Lines stay lines. What only a later line gives away as secret stays in earlier ones: see `redact_tree`.
+    Lines stay lines. What only a later line gives away as secret stays in earlier ones: see `redact_tree`. What was
+    replaced by what is then in `ledger`.
     """
-    return dict(_stream(source, out, Engine(known, Ledger())).most_common())
+    return dict(_stream(source, out, Engine(known, Ledger() if ledger is None else ledger)).most_common())
 
 
 def _stream(source: BinaryIO, out: BinaryIO, engine: Engine) -> Counter[str]:
@@ -73,16 +76,24 @@ def _cut(text: bytes, begin: int) -> int:
     return max(text.rfind(b" ", max(begin, most - MARGIN), most) + 1, 0) or most
 
 
-def redact_tree(source: str, out: str, known: Known, *, drop_unreadable: bool = False) -> dict[str, int]:
+def redact_tree(
+    source: str,
+    out: str,
+    known: Known,
+    *,
+    leave_out: Callable[[str], None] | None = None,
+    ledger: Ledger | None = None,
+) -> dict[str, int]:
     """Copies a file or a directory without what is private, names and link targets too; how often by rule.
 
     Everything is read before anything is written, so that a secret known in one file is gone from all. `out`
     must not exist yet, or be an empty directory; a file may be replaced. Raises RedactionError, and leaves
-    nothing behind, when something cannot be looked into.
+    nothing behind, when something cannot be looked into, unless `leave_out` is given: then it is told the path, and the
+    file is left out. What was replaced by what is then in `ledger`.
     """
     if not os.path.lexists(source):
         raise UsageError(f"There is no {source}.", hint="Name a file, a directory, or - for standard input.")
-    engine = Engine(known, Ledger())
+    engine = Engine(known, Ledger() if ledger is None else ledger)
     counted: Counter[str] = Counter()
     if not os.path.isdir(source):
         _file(source, out, _learned(engine, [source]), counted)
@@ -113,8 +124,9 @@ def redact_tree(source: str, out: str, known: Known, *, drop_unreadable: bool = 
                 try:
                     _file(path, target, engine, counted)
                 except RedactionError:
-                    if not drop_unreadable:
+                    if leave_out is None:
                         raise
+                    leave_out(path)
     except BaseException:
         if made:
             shutil.rmtree(out, ignore_errors=True)
@@ -153,6 +165,7 @@ def _told(engine: Engine, name: str, counted: Counter[str]) -> str:
 def _learned(engine: Engine, paths: list[str]) -> Engine:
     """An engine that also knows the credentials which stand in these files in their full context."""
     found: dict[str, None] = dict.fromkeys(engine.known.secrets)
+    accounts: dict[str, None] = dict.fromkeys(engine.known.accounts)
     left = LEARN_MOST
     for path in paths:
         with contextlib.suppress(OSError, archives.CannotLookInsideError):
@@ -164,9 +177,13 @@ def _learned(engine: Engine, paths: list[str]) -> Engine:
             for name, text in contents.texts(path, data):
                 for span in contents.spans(engine, name, text):
                     value = span.value.decode("utf-8", "replace")
-                    if span.kind == "secret" and not is_placeholder(span.value) and is_worth(value):
+                    if is_placeholder(span.value):
+                        continue
+                    if span.kind == "account" and is_telling(value):
+                        accounts.setdefault(value)
+                    elif span.kind == "secret" and is_worth(value):
                         found.setdefault(value)
-    return engine.learn(replace(engine.known, secrets=tuple(found)))
+    return engine.learn(replace(engine.known, secrets=tuple(found), accounts=tuple(accounts)))
 
 
 def _file(path: str, target: str, engine: Engine, counted: Counter[str]) -> None:
