@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
+from tests.drafts import alike, run_draft, script_in
+from tests.stories import collect
 from tests.test_pack_samples import LOG, PYPROJECT, REVISION, REVISION_0_6_7, SETUP_PY, facts, seed
 from uvreport import pack, render
 from uvreport.bundle import Bundle, Culprit, Gap, Member, Proof, Redaction
@@ -26,6 +28,7 @@ from uvreport.bundle import Bundle, Culprit, Gap, Member, Proof, Redaction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.failing_states.state import State
     from uvreport.bundle import Outcome, Uv
 
 SEED = seed()
@@ -118,7 +121,7 @@ def test_the_summary_comes_in_the_order_in_which_a_maintainer_reads() -> None:
             "How to reproduce from this text",
             "uvx uv@0.6.7 run",
             "uvx uv@0.6.6 run",
-            "What decides for this kind of failure",
+            "What matters for this kind of failure",
             "The verbose log",
             "### Platform",
         )
@@ -239,7 +242,7 @@ def told(bundle: Bundle) -> str:
 
 
 def test_the_seed_s_case_is_read_in_two_minutes() -> None:
-    summary = told(SEED).partition("**What decides")[0]
+    summary = told(SEED).partition("**What matters")[0]
     assert summary.count("\n") <= 60
 
 
@@ -296,7 +299,7 @@ def test_the_facts_that_decide_are_short_sentences_not_nested_lists() -> None:
     text = render.issue(
         replace(SEED, members=(*members, facts("python", python), facts("uv", {"found": found})))
     )
-    lines = text.partition("**What decides")[2].partition("<details>")[0].strip().split("\n")[2:]
+    lines = text.partition("**What matters")[2].partition("<details>")[0].strip().split("\n")[2:]
     assert all(line.startswith("- ") for line in lines)
     assert len(lines) <= 16
     assert (
@@ -310,7 +313,7 @@ def test_the_facts_that_decide_are_short_sentences_not_nested_lists() -> None:
 
 
 def script_of(bundle: Bundle) -> str:
-    return next((fence.content for fence in fences(render.issue(bundle)) if fence.info == "sh"), "")
+    return script_in(render.issue(bundle))
 
 
 def test_the_script_is_shell() -> None:
@@ -340,21 +343,6 @@ def torn() -> Bundle:
         ),
         members=tuple(sorted((member, *SEED.members[1:]), key=lambda each: each.path)),
     )  # fmt: skip
-
-
-def run_script(text: str, folder: Path, uv_release: Callable[[str], Uv]) -> subprocess.CompletedProcess[str]:
-    """Runs it with real releases; only `uvx uv@X` is done otherwise, by starting that release at once."""
-    bin_ = folder / "bin"
-    bin_.mkdir()
-    for release in set(re.findall(r"uv@(\d+\.\d+\.\d+)", text)):
-        (bin_ / f"uv-{release}").symlink_to(uv_release(release).path)
-    (bin_ / "uvx").write_text('#!/bin/sh\nrelease=${1#uv@}; shift; exec "uv-$release" "$@"\n')
-    (bin_ / "uvx").chmod(0o755)
-    path = os.pathsep.join([str(bin_), os.path.dirname(os.path.realpath(sys.executable)), "/usr/bin", "/bin"])
-    env = {**os.environ, "PATH": path, "HOME": str(folder), "TMPDIR": str(folder)}
-    return subprocess.run(
-        ["/bin/sh"], input=text, text=True, capture_output=True, check=False, env=env, cwd=folder
-    )
 
 
 # A build that needs nothing from an index, so that these tests need no network.
@@ -393,31 +381,177 @@ def offline(bundle: Bundle) -> Bundle:
 def test_the_script_for_a_foreign_entry_fails_with_the_same_causes(
     tmp_path: Path, uv_release: Callable[[str], Uv]
 ) -> None:
-    done = run_script(script_of(offline(SEED)), tmp_path, uv_release)
-    assert done.returncode == 2, done.stderr
+    ran = run_draft(render.issue(offline(SEED)), tmp_path, uv_release, shell="sh")
+    assert ran.exit_code == 2, ran.output
     # The outermost frame depends on the build backend, which is another one here.
-    assert SEED.failure.chain.partition("\n")[2] in done.stderr
+    assert SEED.failure.chain.partition("\n")[2] in ran.last
 
 
 def test_the_script_for_a_torn_entry_fails_as_that_one_does(
     tmp_path: Path, uv_release: Callable[[str], Uv]
 ) -> None:
-    done = run_script(script_of(offline(torn())), tmp_path, uv_release)
-    assert done.returncode == 1, done.stderr
-    assert "failed to fill whole buffer" in done.stderr
+    ran = run_draft(render.issue(offline(torn())), tmp_path, uv_release, shell="sh")
+    assert ran.exit_code == 1, ran.output
+    assert "failed to fill whole buffer" in ran.last
 
 
 def test_without_the_damage_the_same_script_passes(tmp_path: Path, uv_release: Callable[[str], Uv]) -> None:
     whole = "\n".join(
-        line for line in script_of(offline(torn())).split("\n") if not line.startswith("for entry")
+        line for line in render.issue(offline(torn())).split("\n") if not line.startswith("for entry")
     )
-    assert run_script(whole, tmp_path, uv_release).returncode == 0
+    assert run_draft(whole, tmp_path, uv_release).exit_code == 0
+
+
+# As macOS had it before 13: another letter, and the input unread when it is the wrong one.
+OLD_MACOS_BASE64 = """\
+#!/bin/sh
+if [ "$1" = -D ]; then exec /usr/bin/base64 -d; fi
+echo "base64: invalid option -- d" >&2
+exit 64
+"""
+
+
+@pytest.mark.parametrize("tools", [{}, {"base64": OLD_MACOS_BASE64}], ids=["coreutils", "old macOS"])
+def test_the_second_sample_is_reproduced_by_its_text_alone(
+    tools: dict[str, str], tmp_path: Path, uv_release: Callable[[str], Uv]
+) -> None:
+    sample = pack.open_bundle(
+        str(ROOT / "sample_bundles/uv-cut-sdist-pointer/uv-cut-sdist-pointer.uvreport.zip")
+    )
+    text = render.issue(sample)
+    assert "/vendor/acme_parser-4.1.0.tar.gz\n" in script_in(text)
+    assert "only in the attached bundle" not in text
+    ran = run_draft(text, tmp_path, uv_release, tools=tools)
+    assert alike(sample, ran), ran.output
+    assert "failed to fill whole buffer" in ran.last
+
+
+@pytest.mark.parametrize("name", ["interpreter_is_directory", "missing_module"])
+def test_what_collect_writes_is_reproduced_by_its_text_alone(
+    name: str, failing: Callable[[str], State], tmp_path: Path, uv_release: Callable[[str], Uv]
+) -> None:
+    _, said, error = collect(failing(name), tmp_path / "out")
+    assert said, error
+    ran = run_draft(Path(said["issue"]).read_text(encoding="utf-8"), tmp_path / "draft", uv_release)
+    assert alike(pack.open_bundle(said["bundle"]), ran), ran.output
+
+
+def test_a_pointer_into_nothing_is_made_by_taking_away_what_it_points_at() -> None:
+    # Its own bytes would not do: they name the time of a file on another machine.
+    pointer = {"archive": {"id": "awmmQ2MJJOp9kTBg", "filename": "rpds_py-0.27.1-py3-none-any.whl"}}
+    path = "wheels-v8/url/a0942a7ed7ca8849/rpds-py/0.27.1-py3-none-any.rev"
+    culprit = Culprit(
+        path=path,
+        kind="archive pointer, local",
+        state="dangling",
+        reason="it names what is not there",
+        decoded=pointer,
+    )
+    text = script_of(
+        replace(SEED, culprits=(culprit,), members=(*SEED.members, Member(path=f"cache/{path}", data=b"x")))
+    )
+    assert (
+        'for entry in "$W"/cache/archive-v*/*/rpds_py-0.27.1.dist-info; do rm -rf "${entry%/*}"; done' in text
+    )
+
+
+def test_an_environment_that_the_command_names_is_made_under_that_name() -> None:
+    run = replace(SEED.run, argv=("uv", "pip", "install", "docopt", "--python", "venv-2"))
+    places = replace(SEED.places, venv=f"{SEED.places.cwd}/venv-2")
+    text = script_of(replace(torn(), run=run, places=places))
+    assert text.count(' venv --cache-dir "$W/cache" "$W"/project/venv-2\n') == 2
+    assert 'rm -rf "$W"/project/venv-2\n' in text
+    assert ".venv" not in text
+
+
+def test_an_entry_that_is_put_back_may_be_stale_by_now_and_so_is_read_offline() -> None:
+    path = "simple-v21/index/3d53b413c0ccb7e0/acme.rkyv"
+    bundle = replace(
+        SEED, cure=(path,), culprits=(replace(SEED.culprits[0], path=path, state="garbage"),),
+        run=replace(SEED.run, env={"UV_INDEX_URL": "http://127.0.0.1:31193/simple/"}),
+        members=(
+            *(member for member in SEED.members if not member.path.startswith("cache/")),
+            Member(path=f"cache/{path}", data=b"\xff" * 30),
+        ),
+    )  # fmt: skip
+    assert " --offline " in script_of(bundle).splitlines()[-1]
+    assert "--offline" not in script_of(SEED)
+
+
+def test_small_files_that_are_no_text_are_in_the_script_up_to_a_sum() -> None:
+    import random
+
+    noise = random.Random(7)
+    large, *small = (
+        Member(path=f"project/{n}.bin", data=noise.randbytes(n)) for n in (4_001, 3_000, 3_001, 3_002)
+    )
+    text = render.issue(replace(SEED, members=(*SEED.members, large, *small)))
+    assert "2 files of the project are too large for this text and only in the attached bundle" in text
+    assert 'unbase64 > "$W"/project/3000.bin' in text
+    assert 'unbase64 > "$W"/project/3001.bin' in text
+    assert "`project/3002.bin`" in text
+    assert "`project/4001.bin`" in text
+
+
+def test_bytes_that_the_script_has_are_not_shown_again() -> None:
+    import base64
+
+    text = render.issue(torn())
+    assert text.count(base64.b64encode(REVISION_0_6_7[:10]).decode()) == 1
+
+
+@pytest.mark.parametrize(
+    ("frames", "said"),
+    [
+        (
+            ("Failed to parse `uv.lock`", "TOML parse error at line 5 | 5 | [[package]] | ^^^ missing field `version`"),
+            "Failed to parse uv.lock: missing field version",
+        ),
+        (
+            ("TOML parse error at line 5 | 5 |   'rich', |   ^ missing comma between array elements, expected `,`",),
+            "TOML parse error: missing comma between array elements, expected ,",
+        ),
+        (("Hash mismatch for `acme-sdk==1.2.0` Expected: sha256:07fc Computed: sha256:b454",), "Hash mismatch for …"),
+        (("Failed to spawn: `pytest-nope`", "No such file or directory (os error 2)"), "Failed to spawn: pytest-nope"),
+    ],
+)  # fmt: skip
+def test_a_title_says_what_is_wrong_and_not_on_which_line(frames: tuple[str, ...], said: str) -> None:
+    failure = replace(SEED.failure, class_="command", frames=frames)
+    assert f"fails with `{said}`" in render.title(replace(SEED, culprits=(), cure=(), failure=failure))
+
+
+def test_a_title_names_what_the_cache_lost() -> None:
+    gone = replace(SEED, culprits=(), cure=(), missing=("archive-v0/JOJoMVp7C4sdYFht/acme/RECORD",))
+    assert render.title(gone).endswith(": the cache lost `RECORD` (uv 0.6.6)")
+    whole = replace(gone, missing=("archive-v0/JOJoMVp7C4sdYFht",))
+    assert render.title(whole).endswith(": the cache lost an unpacked wheel (uv 0.6.6)")
+
+
+def test_what_is_not_known_of_the_installation_is_not_said() -> None:
+    found = [{"name": "uv", "release": "0.6.6", "ran": True, "installed": {"method": "unknown"}}]
+    members = [member for member in SEED.members if member.path != "facts/uv.json"]
+    text = render.issue(replace(SEED, members=(*members, facts("uv", {"found": found}))))
+    assert "- uv: 0.6.6, the only uv on PATH" in text
+
+
+def test_a_size_is_said_once() -> None:
+    assert told(torn()).count("10 bytes") == 1
+
+
+def test_a_success_that_is_none_is_told_as_such() -> None:
+    silent = replace(
+        SEED,
+        run=replace(SEED.run, exit_code=0),
+        triage="With `--no-cache` the command passes: the cache is to blame.",
+    )
+    assert "goes wrong the same way. With `--no-cache` what it installs is whole: the cache" in told(silent)
 
 
 def test_the_files_that_the_script_writes_are_the_members(tmp_path: Path) -> None:
     odd = (
         Member(path="project/a b.txt", data=b"it's $HOME `x` \\ EOF\nEOF\nEOF_0\n"),
         Member(path="project/bin.dat", data=bytes(range(256))),
+        Member(path="project/mostly zeros.tar", data=b"\xff" + bytes(10_000)),
         Member(path="project/crlf.txt", data=b"a\r\nb\r\n"),
         Member(path="project/empty.txt"),
         Member(path="project/no newline", data=b"x"),
@@ -467,9 +601,11 @@ find-links = ["wheelhouse"]
             facts("project", {"stand_ins": wheels}),
         ),
     )  # fmt: skip
-    done = run_script(script_of(unsolvable), tmp_path, uv_release)
-    assert done.returncode == 1, done.stderr
-    said = " ".join(done.stderr.replace("╰─▶", " ").split())
+    text = render.issue(unsolvable)
+    assert "Beside uv it needs python3." in text
+    ran = run_draft(text, tmp_path, uv_release, shell="sh")
+    assert ran.exit_code == 1, ran.output
+    said = " ".join(ran.last.replace("╰─▶", " ").split())
     assert "acme-worker" in said
     assert "acme-core" in said
     assert "unsatisfiable" in said
@@ -486,7 +622,7 @@ def test_an_entry_of_a_private_index_is_put_back_itself() -> None:
         ),
     )  # fmt: skip
     text = script_of(bundle)
-    assert f'base64 -d > "$W"/cache/{path} <<' in text
+    assert f'unbase64 > "$W"/cache/{path} <<' in text
     assert text.count("uvx uv@") == 1
     # As a variable it would also be where uvx looks for uv.
     assert "export UV_INDEX_URL" not in text
@@ -532,7 +668,7 @@ def test_a_lockfile_is_in_the_script_only_where_the_command_needs_it() -> None:
 def test_what_is_too_large_for_the_script_is_named() -> None:
     big = Member(path="project/big.py", data=b"x = 1\n" * 5_000)
     text = render.issue(replace(SEED, members=(*SEED.members, big)))
-    assert "too large for this text and only in the bundle: `project/big.py`" in text
+    assert "too large for this text and only in the attached bundle: `project/big.py`" in text
 
 
 # --- nothing gets out ---
@@ -736,6 +872,8 @@ def test_the_page_needs_nothing_and_runs_nothing(bundle: Bundle) -> None:
                 "open",
                 "colspan",
                 "tabindex",
+                "scope",
+                "aria-label",
             }
             assert name != "href" or (value or "").startswith("#")
     assert (
@@ -746,6 +884,22 @@ def test_the_page_needs_nothing_and_runs_nothing(bundle: Bundle) -> None:
     assert "url(" not in style
     assert "@import" not in style
     assert not any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in text)
+
+
+def test_what_is_quoted_is_code_on_the_page_and_nothing_else_is_markup() -> None:
+    reason = "it says `<b>x</b>` & `y`"
+    text = render.report_html(replace(SEED, culprits=(replace(SEED.culprits[0], reason=reason),)))
+    assert (
+        "<h1><code>uv run</code> fails with <code>Failed to deserialize cache entry</code>: revision.rev"
+        in text
+    )
+    assert "it says <code>&lt;b&gt;x&lt;/b&gt;</code> &amp; <code>y</code>" in text
+    assert "&lt;code&gt;" not in text
+
+
+def test_every_heading_of_a_table_says_what_it_is_of() -> None:
+    page = Page(render.report_html(SEED))
+    assert all("scope" in attributes for tag, attributes in page.elements if tag == "th")
 
 
 def test_the_page_links_only_to_what_it_has() -> None:

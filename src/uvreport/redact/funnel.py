@@ -28,7 +28,7 @@ from uvreport.bundle import (
 )
 from uvreport.cache import keys, rewrite
 from uvreport.errors import RedactionError, UvreportError
-from uvreport.redact import archives, contents, names, packages, places, public, structured
+from uvreport.redact import archives, contents, names, packages, places, public, shards, structured
 from uvreport.redact.engine import Engine
 from uvreport.redact.known import Known, is_telling, is_worth, sources_of
 from uvreport.redact.ledger import Ledger, is_placeholder
@@ -359,6 +359,7 @@ class _Funnel:
         self._clean = self._engine.clean(found)
         changed = keys.rekey(list(found), self._edit)
         changed |= self._interpreters(found, members)
+        changed |= self._shards(members)
         self._clean = set()
         if changed:
             self._known = replace(self._known, digests=(*self._known.digests, *sorted(changed.items())))
@@ -385,6 +386,18 @@ class _Funnel:
                     new = keys.interpreter_file(self._edit(path), self._edit(leads_to), release, **told)
                     changed.setdefault(old, new)
         return {old: new for old, new in changed.items() if old != new}
+
+    def _shards(self, members: list[Member]) -> dict[str, str]:
+        """The directories of build settings that redaction changes: old to new."""
+
+        def edited(member: Member) -> bytes:
+            try:
+                return contents.redacted(self._engine, member.path, member.path, member.data, lambda *_: None)
+            except (UvreportError, archives.CannotLookInsideError):
+                return member.data  # it is left out, or refused, when its turn comes
+
+        argv = self._snapshot.run.argv
+        return shards.rekeyed(members, argv, edited, lambda words: self._argv(tuple(words), "command line"))
 
     def _learn_checksums(self, before: list[Member], members: list[Member]) -> list[Member]:
         """The members with the checksums of archives that redaction changed replaced wherever they stand.

@@ -76,7 +76,7 @@ def _uv(bundle: Bundle) -> Iterable[str]:
     running = text_at(ran, "release") or release(bundle)
     how = text_at(ran, "installed", "method")
     text = f"{word(running)}" if running else "release not known"
-    text += f", installed with {word(how)}" if how else ""
+    text += f", installed with {word(how)}" if how not in ("", "unknown") else ""
     if others:
         rest = [
             f"{word(text_at(one, 'release') or 'one that does not start')} at {code(text_at(one, 'path'), 80)}"
@@ -415,14 +415,15 @@ def _lockfile(bundle: Bundle) -> Iterable[str]:
     if isinstance(version, int):
         parts.append(f"version {version}" + (f" revision {revision}" if isinstance(revision, int) else ""))
     writes = facts.get("revision_that_this_release_writes")
-    if isinstance(writes, int) and isinstance(revision, int):
-        parts.append(
-            "as this release writes it" if writes == revision else f"this release writes revision {writes}"
-        )
+    both = isinstance(writes, int) and isinstance(revision, int)
     if facts.get("newer_than_this_release"):
-        parts.append("**newer than this release reads**")
-    if isinstance(facts.get("packages"), int):
-        parts.append(f"{facts['packages']} packages")
+        other = f" (revision {writes})" if both and writes != revision else ""
+        parts.append(f"**newer than what this release writes**{other}")
+    elif both:
+        alike = writes == revision
+        parts.append("as this release writes it" if alike else f"this release writes revision {writes}")
+    if isinstance(count := facts.get("packages"), int):
+        parts.append(f"{count} package{'' if count == 1 else 's'}")
     if lacks := texts_at(facts, "not_in_lockfile"):
         parts.append(f"does not have {listed([word(name, 60) for name in lacks[:5]])}")
     if problem := text_at(facts, "problem"):

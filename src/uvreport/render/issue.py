@@ -63,7 +63,9 @@ def _parts(bundle: Bundle, file_name: str, scale: float) -> dict[str, Any]:
         "culprits_left": max(0, len(bundle.culprits) - 6),
         "lost": lost(bundle),
         "cured": cured(bundle),
-        "content": _content(bundle, bundle.culprits[0], room(6_000)) if bundle.culprits else None,
+        "content": _content(bundle, bundle.culprits[0], recipe.text, room(6_000))
+        if bundle.culprits
+        else None,
         "script": exact(recipe.text, "sh") if recipe.text else "",
         "script_notes": recipe.notes,
         "facts": decisive(bundle, room(4_000)),
@@ -96,12 +98,18 @@ def _console(bundle: Bundle) -> str:
     return (f"$ {shown}\n" if shown else "") + chain
 
 
-def _content(bundle: Bundle, culprit: Culprit, room: int) -> _Content | None:
-    """The culprit's bytes and what they say, when there are any that a reader can use."""
+def _content(bundle: Bundle, culprit: Culprit, script: str, room: int) -> _Content | None:
+    """The culprit's bytes and what they say, when there are any that a reader can use and has not seen yet."""
     member = member_at(bundle, f"cache/{culprit.path}")
     raw = ""
-    if member is not None and member.kind == "file" and 0 < len(member.data) <= SMALL_ENTRY_BYTES:
-        raw = exact(base64_lines(member.data), "text")
+    if (
+        member is not None
+        and member.kind == "file"
+        and len(member.data) <= SMALL_ENTRY_BYTES
+        and any(member.data)
+    ):
+        raw = base64_lines(member.data)
+        raw = "" if raw in script or raw.replace("\n", "") in script else exact(raw, "text")
     decoded = "" if culprit.decoded is None else fenced(as_json(culprit.decoded), "json", room // 2)
     if not raw and not decoded:
         return None

@@ -13,7 +13,7 @@ from uvreport.render.issue import PLACEHOLDER_NAME
 from uvreport.render.script import SMALL_ENTRY_BYTES
 from uvreport.render.templating import rendered
 from uvreport.render.text import clean, cut_middle, hexdump, shorten, size
-from uvreport.render.wording import command, counted, ended, kind_of, proven, span, state_of, title
+from uvreport.render.wording import command, counted, ended, kind_of, proven, span, state_of, title, triaged
 
 if TYPE_CHECKING:
     from uvreport.bundle import Bundle
@@ -36,10 +36,11 @@ def report_html(bundle: Bundle, *, file_name: str = PLACEHOLDER_NAME) -> str:
             "bundle": bundle,
             "file_name": os.path.basename(file_name),
             "command": clean(command(bundle)),
-            "ended": ended(bundle),
+            "ended": _ended(bundle),
+            "triaged": triaged(bundle),
             "what": known.what if (known := named(bundle.failure.class_)) else "",
             "verdict": bundle.proof.verdict if bundle.proof else "NOT REPLAYED",
-            "proven": proven(bundle).replace("`", ""),
+            "proven": proven(bundle),
             "platform": clean(platform_line(bundle)),
             "python": clean(python_line(bundle)),
             "chain": clean(bundle.failure.chain or "\n".join(bundle.failure.frames)),
@@ -106,6 +107,10 @@ def _log_mark(line: str) -> str:
     return next((mark for pattern, mark in _LOG_MARKS if pattern.search(line)), "")
 
 
+def _ended(bundle: Bundle) -> str:
+    return "reports success" if bundle.run.exit_code == 0 else ended(bundle)
+
+
 def _steps(bundle: Bundle) -> list[tuple[str, str]]:
     """The run as uv's log tells it, in order, with the line of the log; then what was done with it."""
     steps: list[tuple[str, str]] = []
@@ -113,18 +118,18 @@ def _steps(bundle: Bundle) -> list[tuple[str, str]]:
         for pattern, said in _MILESTONES:
             found = pattern.search(line)
             if found and len(steps) < 40:
-                steps.append((f"log, line {number}", said.format(shorten(found[1], 160)).replace("`", "")))
+                steps.append((f"log, line {number}", said.format(shorten(found[1], 160))))
                 break
-    how = "is stopped, out of time" if bundle.run.timed_out else ended(bundle)
+    how = "is stopped, out of time" if bundle.run.timed_out else _ended(bundle)
     steps.append((f"after {bundle.run.duration_s:g} s", f"the command {how}"))
     if bundle.triage:
-        steps.append(("with --no-cache", clean(bundle.triage).replace("`", "")))
+        steps.append(("with --no-cache", triaged(bundle)))
     steps += [
-        (clean(culprit.path.rsplit("/", 1)[-1]), clean(culprit.confirmed).replace("`", ""))
+        (clean(culprit.path.rsplit("/", 1)[-1]), clean(culprit.confirmed))
         for culprit in bundle.culprits[:10]
         if culprit.confirmed
     ]
     if bundle.redactions:
         steps.append(("redaction", f"{len(bundle.redactions)} replacements"))
-    steps.append(("proof", proven(bundle).replace("`", "")))
+    steps.append(("proof", proven(bundle)))
     return steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import posixpath
 import re
 import shlex
 import zlib
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from uvreport.bundle import Bundle, Culprit, Member
 
 SMALL_ENTRY_BYTES = 2_000
-_FILE_LIMIT = 6_000
+_FILE_LIMIT = 6_000  # of text, in UTF-16 units
+# Of what is no text, as it is encoded: per file, and together.
+_BINARY_BYTES = 4_000
+_BINARIES_BYTES = 8_000
+# Not python3 or openssl: many containers have neither, and macOS only a python3 that offers to install one.
+# coreutils, busybox and macOS 13 take -d; macOS before that refuses it unread, and takes -D.
+_UNBASE64 = "unbase64() { base64 -d 2>/dev/null || base64 -D; }"
 
 
 class Script(Struct, frozen=True, kw_only=True):
@@ -34,11 +41,11 @@ class Script(Struct, frozen=True, kw_only=True):
 
 # What a reader needs first; the rest of the project follows by name.
 _FIRST_FILES = ("pyproject.toml", "uv.toml", ".python-version", "setup.py", "setup.cfg")
-_NOT_NEEDED = re.compile(r"(?:^|/)(?:\.venv|\.git|__pycache__|[^/]+\.egg-info)(?:/|$)")
+_NOT_NEEDED = re.compile(r"^\.uvreport/|(?:^|/)(?:\.venv|\.git|__pycache__|[^/]+\.egg-info)(?:/|$)")
 _OWN_VARIABLES = re.compile(
     r"UV_(?:CACHE_DIR|NO_CACHE|NO_PROGRESS|LOG\w*|TOOL_\w+|INSTALL\w*|PROJECT|PYTHON)$"
 )
-_DIGEST_PART = re.compile(r"[0-9a-f]{16}")
+_DIGEST_PART = re.compile(r"[0-9a-f]{16}(?=(?:\.[a-z]{1,10})?$)")
 _ID_PART = re.compile(r"[A-Za-z0-9_-]{21}|(?=.*[A-Z0-9_])[A-Za-z0-9_-]{16}")
 _WHEEL = re.compile(
     r"(?P<name>\w[\w.]*)-(?P<version>\w[\w.!+]*)(?:-\d\w*)?-(?P<tag>[\w.]+-[\w.]+-[\w.]+)\.whl", re.ASCII
@@ -89,19 +96,26 @@ def script(bundle: Bundle, limit: int) -> Script:
         head.append('export NETRC="$W/.netrc"')
     fixed = [*made.text.split("\n")] if made.text else []
     fixed += entries
-    used = sum(units(line) + 1 for line in [*head, *fixed]) + units(commands.text) + 200
+    used = sum(units(line) + 1 for line in [*head, *fixed, _UNBASE64]) + units(commands.text) + 200
     if used > limit:
         return Script(notes=("No script is given: the command is too long for this text.",))
     pieces: list[str] = []
+    binaries_bytes = 0
     folders: set[str] = {_quoted(_in_home(bundle, bundle.places.cwd))} | {
         _parent(path) for path in _made_paths(bundle)
     }
     for path, member in files:
-        piece = _placed(bundle, path, member)
+        piece, encoded_bytes = _placed(bundle, path, member)
         folder = _quoted(path) if member.kind == "dir" else _parent(path)
-        if (not piece and member.kind != "dir") or used + units(piece) + units(folder) + 2 > limit:
+        too_long = used + units(piece) + units(folder) + 2 > limit
+        if (
+            (not piece and member.kind != "dir")
+            or too_long
+            or binaries_bytes + encoded_bytes > _BINARIES_BYTES
+        ):
             left_out.append(path)
             continue
+        binaries_bytes += encoded_bytes
         used += units(piece) + 1 + (units(folder) + 1 if folder not in folders else 0)
         folders.add(folder)
         pieces += [piece] if piece else []
@@ -109,7 +123,7 @@ def script(bundle: Bundle, limit: int) -> Script:
         one = len(left_out) == 1
         notes.append(
             f"{len(left_out)} file{'' if one else 's'} of the project {'is' if one else 'are'} too large for this text "
-            "and only in the bundle: "
+            "and only in the attached bundle: "
             + ", ".join(code(path, 80) for path in left_out[:4])
             + ("." if len(left_out) <= 4 else ", ...")
         )
@@ -117,9 +131,14 @@ def script(bundle: Bundle, limit: int) -> Script:
         folder for folder in folders if not any(other.startswith(folder + "/") for other in folders)
     )
     enter = f"cd {_quoted(_in_home(bundle, bundle.places.cwd))}"
-    text = "\n".join([*head, f"mkdir -p {' '.join(needed)}", *pieces, *fixed, enter, commands.text])
+    body = [f"mkdir -p {' '.join(needed)}", *pieces, *fixed, enter, commands.text]
+    head += [_UNBASE64] if any("unbase64 " in line for line in body) else []
+    text = "\n".join([*head, *body])
     if clean(text) != text:
         return Script(notes=("No script is given: the command has characters that cannot be seen.",))
+    tools = [tool for tool, sign in (("git", "git init "), ("python3", "python3 -")) if sign in made.text]
+    if tools:
+        notes.append(f"Beside uv it needs {listed(tools)}.")
     return Script(text=text, notes=tuple(notes))
 
 
@@ -254,25 +273,43 @@ def _homed(bundle: Bundle, text: str) -> str:
     return '"$W"'.join(shlex.quote(piece) if piece else "" for piece in text.split(home))
 
 
-def _placed(bundle: Bundle, path: str, member: Member) -> str:
-    """The commands that put one member where it belongs; "" for a directory, and for what is too large."""
+def _placed(bundle: Bundle, path: str, member: Member) -> tuple[str, int]:
+    """The commands that put one member where it belongs, and how many bytes had to be encoded for that.
+
+    No commands for a directory, and for what is too large.
+    """
     where = _quoted(path)
     if clean(path) != path or "\n" in path or member.kind == "dir":
-        return ""
+        return "", 0
     if member.kind == "link":
-        return (
-            "" if clean(member.target) != member.target else f"ln -s {_homed(bundle, member.target)} {where}"
-        )
+        legible = clean(member.target) == member.target
+        return (f"ln -s {_homed(bundle, member.target)} {where}" if legible else ""), 0
     if not member.data:
-        return f": > {where}"
+        return f": > {where}", 0
     text = _as_text(member.data)
     home = bundle.places.home.rstrip("/")
-    if text is not None:
-        writer = f'sed "s|{home}|$W|g"' if re.fullmatch(r"[\w/.-]{3,80}", home) and home in text else "cat"
-        piece = f"{writer} > {where} <<'{_delimiter(text)}'\n{text}{_delimiter(text)}"
-    else:
-        piece = f"base64 -d > {where} <<'EOF'\n{base64_lines(member.data)}\nEOF"
-    return piece if units(piece) <= _FILE_LIMIT else ""
+    if text is None:
+        piece, encoded_bytes = _encoded(member.data, where)
+        return (piece, encoded_bytes) if encoded_bytes <= _BINARY_BYTES else ("", 0)
+    writer = f'sed "s|{home}|$W|g"' if re.fullmatch(r"[\w/.-]{3,80}", home) and home in text else "cat"
+    piece = _written(text, where, writer)
+    return (piece if units(piece) <= _FILE_LIMIT else ""), 0
+
+
+def _written(text: str, where: str, writer: str = "cat") -> str:
+    return f"{writer} > {where} <<'{_delimiter(text)}'\n{text}{_delimiter(text)}"
+
+
+def _encoded(data: bytes, where: str) -> tuple[str, int]:
+    """The command that writes `data` from base64, compressed where that is much less, and the bytes that it encodes.
+
+    The file is the same to the byte: a checksum of it stays true.
+    """
+    packer = zlib.compressobj(9, wbits=31)  # a gzip header without name and time: same input, same text
+    packed = packer.compress(data) + packer.flush()
+    if len(packed) < 0.75 * len(data):
+        return f"unbase64 <<'EOF' | gzip -dc > {where}\n{base64_lines(packed)}\nEOF", len(packed)
+    return f"unbase64 > {where} <<'EOF'\n{base64_lines(data)}\nEOF", len(data)
 
 
 def _as_text(data: bytes) -> str | None:
@@ -364,7 +401,7 @@ def _made_up(bundle: Bundle) -> Script:
     if wheels:
         lines += [_MAKE_WHEEL, *wheels]
         notes.append(
-            "It makes up the wheels that the person had: their names and what they require, without content."
+            "It makes up the wheels that the reporter had: their names and what they require, without content."
         )
     for package, path, branch in _local_repositories(bundle):
         where = _quoted(path)
@@ -374,7 +411,7 @@ def _made_up(bundle: Bundle) -> Script:
             f"git -C {where} add .",
             f"git -C {where} -c user.name=x -c user.email=x@example.invalid commit -q -m x",
         ]
-        notes.append("It makes up the Git repository that the person had.")
+        notes.append("It makes up the Git repository that the reporter had.")
     return Script(text="\n".join(lines), notes=tuple(dict.fromkeys(notes)))
 
 
@@ -470,11 +507,15 @@ def _entries(bundle: Bundle, limit: int) -> list[str]:
             target = member.target.replace(cache, bundle.places.home.rstrip("/") + "/cache")
             out.append(f"ln -s {_homed(bundle, target)} {where}")
         elif member.kind == "file" and member.data:
-            out.append(f"base64 -d > {where} <<'EOF'\n{base64_lines(member.data)}\nEOF")
+            text = _as_text(member.data)
+            out.append(_encoded(member.data, where)[0] if text is None else _written(text, where))
         elif member.kind == "file":
             out.append(f": > {where}")
-    text = [f"mkdir -p {' '.join(dict.fromkeys(folders))}", *out] if out else []
-    return text if sum(map(units, text)) <= limit else []
+    deepest = [
+        one for one in dict.fromkeys(folders) if not any(other.startswith(f"{one}/") for other in folders)
+    ]
+    lines = [f"mkdir -p {' '.join(deepest)}", *out] if out else []
+    return lines if sum(map(units, lines)) <= limit else []
 
 
 # --- commands ---
@@ -490,7 +531,7 @@ def _variables(bundle: Bundle) -> list[str]:
             continue
         elsewhere = re.match(r"(?:/|[A-Za-z]:[\\/])", value) and not (home and value.startswith(home))
         if clean(value) != value or "\n" in value or len(value) > 300 or elsewhere:
-            out.append(f"# {name} was set too; its value is of the person's machine")
+            out.append(f"# {name} was set too; its value is of the reporter's machine")
         else:
             out.append(f"export {name}={_homed(bundle, value)}")
     return out[:20]
@@ -514,7 +555,8 @@ def _options(bundle: Bundle) -> list[str]:
 def _commands(bundle: Bundle, *, placed: bool, reachable: bool) -> Script:
     """The commands after the files are there: make the state, break it, fail. No text: it cannot be done."""
     release = bundle.run.uv.release
-    fails = _with_release(bundle, release)
+    # What is put back may have gone stale since: offline uv takes it all the same, and so it was replayed.
+    fails = _with_release(bundle, release, *(["--offline"] if placed else []))
     exit_code = bundle.run.exit_code
     if exit_code and (reachable or placed):
         fails += f"   # should end with exit code {exit_code}"
@@ -534,21 +576,39 @@ def _commands(bundle: Bundle, *, placed: bool, reachable: bool) -> Script:
     damages += [f'rm -rf "$W"/cache/{_glob(path)}' for path in bundle.missing]
     if not damages:
         locked = _locked_venv(bundle, release)
-        notes = ("Run it as an ordinary user: root may write everywhere.",) if locked else ()
-        return Script(text="\n".join([*(locked or fresh), fails]), notes=notes)
+        by_whom = ("Run it as an ordinary user: root may write everywhere.",) if locked else ()
+        return Script(text="\n".join([*(locked or fresh), fails]), notes=by_whom)
     if not all(damages):
         return Script(notes=(_why_no_damage(bundle),))
     denied = any(damage.startswith("chmod") for damage in damages)
-    notes = ("Run it as an ordinary user: root may read everything.",) if denied else ()
+    notes: tuple[str, ...] = ("Run it as an ordinary user: root may read everything.",) if denied else ()
     good = _with_release(bundle, release) + "   # fills the cache"
+    if hollow := _hollow_sources(bundle):
+        # A pointer is written once the archive is unpacked; what is below it, by a build that cannot happen here.
+        if not all(_is_revision(culprit) for culprit in bundle.culprits) or bundle.missing:
+            return Script(
+                notes=(f"It takes a build of {hollow}, whose code is neither here nor in the bundle.",)
+            )
+        good = _with_release(bundle, release) + "   # writes the entry, then fails to build"
+        notes += (f"The code of {hollow} was taken out, so the first run fails too, in its build.",)
     lines = [*fresh, good, *damages, *_without_venv(bundle), *fresh, fails]
     return Script(text="\n".join(lines), notes=notes)
+
+
+def _is_revision(culprit: Culprit) -> bool:
+    return culprit.kind.startswith("revision pointer")
+
+
+def _hollow_sources(bundle: Bundle) -> str:
+    """The source archives that were taken without their code, in words; "" when there are none."""
+    members = [text_at(one, "member") for one in dicts_at(fact(bundle, "project"), "hollow")]
+    return listed([code(path.partition("/")[2], 80) for path in members if not path.endswith(".whl")][:3])
 
 
 def _why_no_damage(bundle: Bundle) -> str:
     if any(culprit.kind == "interpreter" for culprit in bundle.culprits):
         return (
-            "The entry describes an interpreter of the person's machine, by its path and times: "
+            "The entry describes an interpreter of the reporter's machine, by its path and times: "
             "a script cannot make one that is believed elsewhere."
         )
     return "The entry at fault is too large for this text, and only the bundle has it."
@@ -570,8 +630,8 @@ def _writer(bundle: Bundle) -> str:
     return ""
 
 
-def _with_release(bundle: Bundle, release: str) -> str:
-    """The person's command under `release`, with the script's own cache."""
+def _with_release(bundle: Bundle, release: str, *more: str) -> str:
+    """The person's command under `release`, with the script's own cache and the options `more`."""
     invocation = parse(bundle.run.argv)
     words = list(bundle.run.argv[1:])
     if invocation.kind == "tool-run" and words[:1] != ["tool"]:
@@ -590,14 +650,30 @@ def _with_release(bundle: Bundle, release: str) -> str:
             kept.append(word)
     runner = f"uvx uv@{release}" if numbers(release) else "uv"
     quoted = [_homed(bundle, word) for word in (*own, *kept)]
-    return " ".join([runner, *quoted[:end], '--cache-dir "$W/cache"', *_options(bundle), *quoted[end:]])
+    added = ['--cache-dir "$W/cache"', *_options(bundle)]
+    added += [option for option in more if option not in (*added, *words)]
+    return " ".join([runner, *quoted[:end], *added, *quoted[end:]])
 
 
 def _fresh_venv(bundle: Bundle, release: str) -> list[str]:
     """`uv pip` needs an environment to be there."""
     if parse(bundle.run.argv).subcommand[:1] != ("pip",) or not numbers(release):
         return []
-    return [f'uvx uv@{release} venv --cache-dir "$W/cache"']
+    return [f'uvx uv@{release} venv --cache-dir "$W/cache"{_named_venv(bundle)}']
+
+
+def _named_venv(bundle: Bundle) -> str:
+    """The environment that the command names, after a blank; "" when it names none, and so means `.venv`."""
+    words = bundle.run.argv
+    venv = bundle.places.venv.rstrip("/")
+    for word, after in zip(words, (*words[1:], ""), strict=True):
+        name = after if word in ("--python", "-p") else word.partition("=")[2]
+        if not venv or not name or not (word.startswith("--python=") or name == after):
+            continue
+        named = posixpath.normpath(posixpath.join(bundle.places.cwd, name))
+        if named == venv or named.startswith(f"{venv}/"):
+            return f" {_quoted(_in_home(bundle, venv))}"
+    return ""
 
 
 def _locked_venv(bundle: Bundle, release: str) -> list[str]:
@@ -608,16 +684,23 @@ def _locked_venv(bundle: Bundle, release: str) -> list[str]:
 
 
 def _without_venv(bundle: Bundle) -> list[str]:
-    changes = ("run", "sync", "add", "remove", "pip")
-    return ["rm -rf .venv"] if parse(bundle.run.argv).subcommand[:1] in {(word,) for word in changes} else []
+    changes = ("run", "sync", "add", "remove", "pip", "venv")
+    if parse(bundle.run.argv).subcommand[:1] not in {(word,) for word in changes}:
+        return []
+    return [f"rm -rf{_named_venv(bundle) or ' .venv'}"]
 
 
 def _glob(path: str) -> str:
     """`path` in a cache for the shell, with `*` for what another machine calls otherwise: digests and ids."""
     parts = path.split("/")
     return "/".join(
-        "*" if n and (_DIGEST_PART.fullmatch(part) or _ID_PART.fullmatch(part)) else shlex.quote(part)
+        "*"
+        if n and _ID_PART.fullmatch(part)
+        else _DIGEST_PART.sub("*", part)
+        if n and digest
+        else shlex.quote(part)
         for n, part in enumerate(parts)
+        for digest in [_DIGEST_PART.match(part)]
     )
 
 
@@ -626,9 +709,11 @@ def _damage(bundle: Bundle, culprit: Culprit) -> str:
     member = member_at(bundle, f"cache/{culprit.path}")
     if member is None or clean(culprit.path) != culprit.path or clean(member.target) != member.target:
         return ""
-    if culprit.kind == "interpreter":  # it is of one executable's path and times: no other one's would do
-        return ""
+    if culprit.kind == "interpreter" and culprit.state not in ("wrong-kind", "unreadable"):
+        return ""  # its content is of one executable's path and times: no other one's would do
     where = f'"$W"/cache/{_glob(culprit.path)}'
+    if culprit.state == "dangling" and "pointer" in culprit.kind:
+        return _left_dangling(culprit, where)
     if culprit.state == "unreadable":
         return f"chmod {member.mode:03o} {where}"
     if member.kind == "dir":
@@ -641,7 +726,21 @@ def _damage(bundle: Bundle, culprit: Culprit) -> str:
         deed = f'rm -rf "$entry"; head -c {len(member.data)} /dev/zero > "$entry"'
     elif len(member.data) <= SMALL_ENTRY_BYTES:
         encoded = base64.b64encode(member.data).decode()
-        deed = f'rm -rf "$entry"; printf %s \'{encoded}\' | base64 -d > "$entry"'
+        deed = f'rm -rf "$entry"; printf %s \'{encoded}\' | unbase64 > "$entry"'
     else:
         return ""
     return f"for entry in {where}; do {deed}; done"
+
+
+def _left_dangling(culprit: Culprit, where: str) -> str:
+    """The command that takes away what a good pointer points at; "" when that cannot be told.
+
+    The pointer as it was would not do: it names the time of another machine's file, and so is not believed.
+    """
+    if _is_revision(culprit):
+        return f"rm -rf {where.rpartition('/')[0]}/*/"
+    name, version, *_ = [*text_at(culprit.decoded, "archive", "filename").split("-"), "", ""]
+    if not re.fullmatch(r"\w[\w.]*", name, re.ASCII) or not re.fullmatch(r"\w[\w.!+]*", version, re.ASCII):
+        return ""
+    info = shlex.quote(f"{name}-{version}.dist-info")
+    return f'for entry in "$W"/cache/archive-v*/*/{info}; do rm -rf "${{entry%/*}}"; done'

@@ -25,8 +25,10 @@ def _environment() -> Environment:
         # Markdown is not HTML: there, `code` and `fenced` are what keeps a stranger's text in.
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),  # noqa: S701
         undefined=StrictUndefined,
-        # Whatever a template puts in, no control character comes out.
-        finalize=lambda value: clean(value) if isinstance(value, str) else value,
+        # Whatever a template puts in, no control character comes out. What a macro made is clean and escaped already.
+        finalize=lambda value: (
+            value if not isinstance(value, str) or hasattr(value, "__html__") else clean(value)
+        ),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -57,16 +57,23 @@ def _title_tail(bundle: Bundle) -> str:
     running = release(bundle)
     culprit = bundle.culprits[0] if bundle.culprits else None
     if culprit is None:
-        lost = "the cache lost what an entry points at" if bundle.missing else ""
-        return (f": {lost}" if lost else "") + (f" (uv {running})" if running else "")
-    name = re.sub(r"[^\w.+-]", "?", culprit.path.rsplit("/", 1)[-1], flags=re.ASCII)[:40]
-    if re.match(r"[0-9a-f]{16}", name):  # a digest says nothing to a reader
-        name = f"the {kind_of(culprit)}"[:40]
+        gone = _called(bundle.missing[0]) if bundle.missing else ""
+        gone = f"`{gone}`" if gone else "an unpacked wheel"
+        return (f": the cache lost {gone}" if bundle.missing else "") + (
+            f" (uv {running})" if running else ""
+        )
+    name = _called(culprit.path) or f"the {kind_of(culprit)}"[:40]
     name = f"`{name}`" if "_" in name else name  # else Markdown might make it bold
     if culprit.writers and culprit.state == "foreign":
         return f": {name} written by {span(culprit.writers)}, read by {running or 'another'}"
     state = _STATES.get(culprit.state, "at fault")
     return f": {name} is {state}" + (f" (uv {running})" if running else "")
+
+
+def _called(path: str) -> str:
+    """The last name of a path in the cache; "" for a digest or an id, which say nothing to a reader."""
+    name = re.sub(r"[^\w.+-]", "?", path.rsplit("/", 1)[-1], flags=re.ASCII)[:40]
+    return "" if re.match(r"[0-9a-f]{16}|[A-Za-z0-9_-]{16}(?:[A-Za-z0-9_-]{5})?$", name) else name
 
 
 def release(bundle: Bundle) -> str:
@@ -85,17 +92,29 @@ def _telling_frame(bundle: Bundle) -> str:
     """The outermost frame of the chain that names no package, path or URL; else the innermost's start."""
     # Cut first: a title shows 70 characters, and the patterns below are not linear on hostile text.
     frames = [" ".join(clean(frame[:1000]).split()) for frame in bundle.failure.frames]
+    if toml := next((frame for frame in frames if frame.startswith("TOML parse error")), ""):
+        return shorten(_about_toml(frames[0], toml), 70)
     plain = [frame for frame in frames if not re.search(r"[`'/\\@|]|[\d=]\.\d|os error", frame)]
     if plain:
         return shorten(plain[0].rstrip(" :"), 70)
     for frame in frames if bundle.failure.class_ == "command" else reversed(frames):
-        masked = re.sub(r"`[^`]*`", "…", frame.split(" | ")[0])
+        masked = frame.split(" | ")[0].partition(" Expected: ")[0]
+        masked = re.sub(r"`([\w.-]{1,40})`", r"\1", masked)
+        masked = re.sub(r"`[^`]*`", "…", masked)
         masked = re.sub(r"\S*(?:[/\\@`'|]|[=-]\d)\S*", "…", masked)
         masked = re.sub(r"…(?:[\s,()]*…)+", "…", masked)
         masked = re.sub(r"(?<=\w): \S.*\(os error \d+\)", lambda hit: hit[0].partition(" (")[0], masked)
         if sum(char.isalpha() for char in masked) >= 8:
             return shorten(masked.rstrip(" :"), 70)
     return ""
+
+
+def _about_toml(outermost: str, frame: str) -> str:
+    """What a TOML file has wrong: `Failed to parse uv.lock: missing field version`, not the line where it is."""
+    which = re.match(r"Failed to parse:? `?([\w.-]{1,40})`?$", outermost)
+    wrong = frame.rpartition("^ ")[2].replace("`", "").strip() if "^ " in frame else ""
+    what = f"Failed to parse {which[1]}" if which else "TOML parse error"
+    return f"{what}: {wrong}" if wrong else what
 
 
 def span(writers: str) -> str:
@@ -162,14 +181,20 @@ def blame(bundle: Bundle, culprit: Culprit) -> str:
     only = after = ""
     if writers and culprit.state == "foreign":
         only = f" that only {writers} {'write' if '..' in culprit.writers else 'writes'} like this"
-    elif writers and culprit.kind != "furniture":
+    elif (
+        writers and culprit.kind != "furniture" and culprit.state != "wrong-kind"
+    ):  # there it is of the place
         after = (
             f" Any uv from {writers.removeprefix('uv ')} can have written it."
             if ".." in culprit.writers
             else ""
         )
         after = after or f" Only {writers} can have written it."
-    how_large = f" ({size(culprit.size_bytes)})" if culprit.size_bytes else ""
+    reason = re.sub(r"\b1 bytes\b", "1 byte", reason)
+    measured = bool(culprit.size_bytes) and "a directory stands" not in reason
+    how_large = (
+        f" ({size(culprit.size_bytes)})" if measured and size(culprit.size_bytes) not in reason else ""
+    )
     wrong = said(reason) if reason else state_of(culprit) or "at fault"
     sure = _sure(bundle, culprit)
     return f"{code(culprit.path, 300)}{how_large}, {article} {kind}{only}: {wrong}.{after}{f' {sure}' if sure else ''}"
@@ -229,10 +254,12 @@ def proven(bundle: Bundle) -> str:
     where = f"Replayed from the redacted bundle, offline, in an empty place under {replayed}"
     why, _, words = proof.reason.rstrip(" )").partition("uv said: ")
     why = said(why.rstrip(" (")) if why.rstrip(" (") else ""
+    if why.startswith("needs code"):
+        why = "it takes a build, and a replay runs no code of a bundle unless it is told to (`--allow-code`)"
     why = f"the run {why}" if why.startswith("needs ") else why
     quoted = code(words, 240) if words else ""
     if proof.verdict == "REPRODUCED":
-        return f"{where}: fails the same way."
+        return f"{where}: {'goes wrong' if bundle.run.exit_code == 0 else 'fails'} the same way."
     if proof.verdict == "DIFFERENT":
         tail = f" ({why})" if why else ""
         there = f" There uv says {quoted}." if quoted else ""
@@ -249,7 +276,10 @@ def triaged(bundle: Bundle) -> str:
         return ""
     if bundle.triage.startswith("not asked"):
         return f"Whether the cache is to blame was {said(bundle.triage)}."
-    return f"{said(bundle.triage)}."
+    triage = bundle.triage
+    if bundle.run.exit_code == 0:
+        triage = triage.replace("the command passes", "what it installs is whole")
+    return f"{said(triage)}."
 
 
 def failed(bundle: Bundle) -> str:
