@@ -212,7 +212,8 @@ def test_in_the_jail_there_is_no_network(way: Method) -> None:
         )
         outcome = jailed(way, f'exec {python()} -I -c "{script}"', *python_binds())
     assert outcome.stdout.strip() == "['lo']"
-    assert "ConnectionRefusedError" in outcome.stderr
+    # Nobody listens on this loopback; where Landlock knows TCP one may not even ask.
+    assert "ConnectionRefusedError" in outcome.stderr or "PermissionError" in outcome.stderr
 
 
 def test_in_the_jail_there_are_no_powers_and_no_way_to_any(way: Method) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -469,6 +470,47 @@ def test_what_a_build_leaves_running_is_ended(contained: str, uv_release: Callab
         run(box, uv_release("0.9.30"), evil.run.argv)
     found = subprocess.run(["pgrep", "-f", f"sleep {mark}"], capture_output=True, check=False).stdout
     assert found == b""
+
+
+# -- the backend that travels
+
+
+def test_a_backend_that_came_along_stands_where_only_its_metadata_was_taken_unless_a_lockfile_has_that(
+    contained: str, uv_release: Callable[[str], Uv]
+) -> None:
+    name = "hatchling-1.2-py3-none-any.whl"
+    whole, hollow = b"the wheel", b"its metadata"
+    found = uv_release("0.9.30")
+    locked = hashlib.sha256(hollow).hexdigest()
+    for lock, stands in (("", whole), (f"hash = '{locked}'", hollow)):
+        members = (
+            file(f"home/.uvreport/wheels/{name}", whole),
+            file(f"project/wheels/{name}", hollow),
+            file(f"cache/sdists-v9/path/x/{name}", hollow),
+            file("project/uv.lock", lock),
+        )
+        with open_sandbox(bundle(*members)) as box:
+            run(box, found, ("uv", "--version"))
+            at = [
+                box.look(f"{PLACES.project}/wheels/{name}"),
+                box.look(f"{PLACES.cache}/sdists-v9/path/x/{name}"),
+            ]
+            assert [Path(path or "").read_bytes() for path in at] == [stands, hollow]
+
+
+def test_uv_is_told_of_a_backend_that_came_along_and_of_the_reporters_own_folders(
+    contained: str, uv_release: Callable[[str], Uv]
+) -> None:
+    script = (
+        f"import os; open({PLACES.project + '/said'!r}, 'w').write(os.environ['UV_FIND_LINKS']); os._exit(3)"
+    )
+    evil = hostile(script)
+    wheel = file("home/.uvreport/wheels/x-1-py3-none-any.whl", b"x")
+    own = Member(path="project/wheels", kind="dir", mode=0o755)
+    with open_sandbox(replace(evil, members=(*evil.members, wheel, own)), allow_code=True) as box:
+        run(box, uv_release("0.9.30"), evil.run.argv, UV_FIND_LINKS=f"{PLACES.project}/wheels")
+        said = Path(box.plain(f"{PLACES.project}/said") or "").read_text()
+    assert said == f"{PLACES.project}/wheels,{HOME}/.uvreport/wheels"
 
 
 # -- restoring

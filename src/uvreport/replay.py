@@ -99,7 +99,7 @@ def contained(
         whole = True
         if outcome.exit_code == 0 and bundle.places.venv:
             # The same flaws: files that went into the bundle by name only show as changed.
-            whole = not {flaw.sentence for flaw in flaws(bundle.places.venv, box.look)} & set(
+            whole = not {flaw.sentence for flaw in flaws(bundle.places.venv, box.plain)} & set(
                 bundle.failure.frames
             )
         verdict = judge(

@@ -58,6 +58,9 @@ _GIB = 1 << 30
 LIMITS = (("as", 4 * _GIB), ("fsize", _GIB), ("nproc", 1024), ("cpu", 600), ("core", 0))
 STATE_BYTES = 2 * _GIB  # what a run may write in all, where code is allowed
 MOST_PROCESSES = 512
+MEMORY_BYTES = (
+    6 * _GIB
+)  # of all processes of a run together, where code is allowed; never more than most of what there is
 
 _MEMORY = "/dev/shm"  # noqa: S108 only mkdtemp is used there
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32")
@@ -250,7 +253,7 @@ class Box:
                 ["env", "-i", *_assignments(inside), "/bin/sh"]
             )
         os.makedirs(f"{base}/root{_working_directory(bundle.places, bundle.run.cwd)}", exist_ok=True)
-        with _bounded(f"{base}/root", code=self._allow_code) as started:
+        with _bounded(base, code=self._allow_code) as started:
             outcome = uv.run(command, cwd=cwd, env=inside, timeout_s=timeout_s, started=started)
         why = isolate.could_not(outcome.exit_code, outcome.stderr) if contained else ""
         if why:
@@ -275,23 +278,48 @@ class Box:
         )
 
     def look(self, path: str) -> str | None:
-        """Where what the last run left at `path` can be read, None when there is nothing."""
+        """Where what the last run left at `path` can be seen, None when there is nothing.
+
+        It may be a link, or anything else that a build can make: to be opened it must be `plain`.
+        """
         path = self._moved.names(path)
         for _ in range(40):
             parts = [p for p in path.split("/") if p]
             for i in range(1, len(parts)):
                 here = "/" + "/".join(parts[:i])
                 if os.path.islink(self._root + here):
-                    text = os.readlink(self._root + here)
-                    if text.startswith(self._root + "/"):
-                        text = text.removeprefix(self._root)
-                    path = os.path.normpath(os.path.join(os.path.dirname(here), text, *parts[i:]))
+                    path = self._led(here, parts[i:])
                     break
             else:
                 return self._root + path if self._root and os.path.lexists(self._root + path) else None
         return None
 
+    def plain(self, path: str) -> str | None:
+        """The same for a plain file or a directory, links followed as uv saw them; None for all else.
 
+        A pipe would be waited for, a device read without end, and a link could lead out of the place.
+        """
+        path = self._moved.names(path)
+        for _ in range(40):
+            real = self.look(self._moved.old_names(path))
+            if real is None:
+                return None
+            mode = os.lstat(real).st_mode
+            if not stat.S_ISLNK(mode):
+                small = stat.S_ISREG(mode) and os.path.getsize(real) <= _MOST_READ_BYTES
+                return real if small or stat.S_ISDIR(mode) else None
+            path = self._led(real.removeprefix(self._root), [])
+        return None
+
+    def _led(self, link: str, rest: Sequence[str]) -> str:
+        """Where `rest` behind `link` is, as seen inside."""
+        text = os.readlink(self._root + link)
+        if text.startswith(self._root + "/"):
+            text = text.removeprefix(self._root)
+        return os.path.normpath(os.path.join(os.path.dirname(link), text, *rest))
+
+
+_MOST_READ_BYTES = 64_000_000
 _CODE = (".py", ".pth", ".so", ".pyc")
 # Wheels of the build backend that the reporter had (collectors/backend.py).
 _WHEELS = "home/.uvreport/wheels"
@@ -312,6 +340,7 @@ def _with_backend(members: Sequence[Member]) -> Sequence[Member]:
     return [
         msgspec.structs.replace(member, data=wheels[name])
         if (name := os.path.basename(member.path)) in wheels
+        and member.path.startswith(("project/", "home/"))
         and hashlib.sha256(member.data).hexdigest().encode() not in locks
         else member
         for member in members
@@ -664,6 +693,8 @@ def _jail(uv_: Uv, places: Places, cwd: str, base: str, trusted: Python, *, code
         limits=LIMITS,
         cwd=_working_directory(places, cwd),
         executable=code,
+        # Ours has ctypes, and is bound; another one may not.
+        python=python if code and python == pythons.ours().executable else "",
     )
 
 
@@ -709,12 +740,13 @@ def _assignments(env: Mapping[str, str]) -> list[str]:
 def _bounded(folder: str, *, code: bool) -> Iterator[Callable[[int], None] | None]:
     """Gives what `uv.run` tells the process id to.
 
-    Where code may run, a process that takes too much disk or starts too many others is killed with all of them: no
-    limit of the kernel's counts for all files together, nor for the processes of root.
+    Where code may run, a process that takes too much disk or memory or starts too many others is killed with all of
+    them: no limit of the kernel's counts for all files or all processes together, nor for the processes of root.
     """
     if not code:
         yield None
         return
+    most_memory = min(MEMORY_BYTES, _machine_bytes() * 3 // 4)
     done = threading.Event()
     watchers: list[threading.Thread] = []
 
@@ -726,7 +758,9 @@ def _bounded(folder: str, *, code: bool) -> Iterator[Callable[[int], None] | Non
         pause = 0.1
         while not done.wait(pause):
             begin = time.monotonic()
-            if trees.size(folder, STATE_BYTES) > STATE_BYTES or _descendants(process) > MOST_PROCESSES:
+            count, memory = _descendants(process)
+            too_many = count > MOST_PROCESSES or memory > most_memory
+            if too_many or trees.size(folder, STATE_BYTES) > STATE_BYTES:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process, signal.SIGKILL)
                 return
@@ -740,20 +774,28 @@ def _bounded(folder: str, *, code: bool) -> Iterator[Callable[[int], None] | Non
             thread.join()
 
 
-def _descendants(process: int) -> int:
-    """How many processes `process` has started, and they in turn. 0 where /proc does not tell."""
-    children: dict[int, list[int]] = {}
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _descendants(process: int) -> tuple[int, int]:
+    """How many processes `process` has started, and they in turn, and how many bytes of memory all these have.
+
+    What several have together counts for each. (0, 0) where /proc does not tell.
+    """
+    children: dict[int, list[tuple[int, int]]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError), open(f"/proc/{name}/stat", "rb") as file:
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(name))
-    found, pending = 0, [process]
+                fields = file.read().rpartition(b")")[2].split()
+                children.setdefault(int(fields[1]), []).append((int(name), int(fields[21])))
+    found, pages, pending = 0, 0, [process]
     while pending:
         below = children.get(pending.pop(), [])
         found += len(below)
-        pending += below
-    return found
+        pages += sum(resident for _, resident in below)
+        pending += [child for child, _ in below]
+    return found, pages * os.sysconf("SC_PAGE_SIZE")
 
 
 # -- what uv knows of Python ------------------------------------------------------------------------------

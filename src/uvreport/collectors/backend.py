@@ -50,7 +50,7 @@ MAX_REQUIREMENTS = 60
 
 # uv says what it puts into the environment of a build: "Installing in a==1, b==2 in /.../builds-v0/.tmpX" up to 0.11,
 # with backticks from 0.12 on.
-_INSTALLING = re.compile(r"\bInstalling (?:in )?`?([\w.-]+==[^`\n]+?)`? in `?[^`\n]*builds-v\d")
+_INSTALLING = re.compile(r"\bInstalling (?:in )?(`?[\w.-]+==[^\n]+?) in `?[^`\n]*builds-v\d")
 _PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # zip has no time before
 
@@ -81,7 +81,9 @@ class Archive(Struct, frozen=True, order=True):
 
 
 def collect(scene: Scene) -> Findings:
-    waiting = requirements(scene)
+    # Where an entry of the cache is at fault, uv fails in reading it, and no build is needed to see that.
+    at_fault = (scene.culprits or scene.missing) and scene.failure.class_ != "build"
+    waiting = [] if at_fault else requirements(scene)
     if not waiting:
         return Findings()
     archives = _in_cache(scene)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from uvreport.isolate import launcher
+from uvreport.isolate import launcher, syscalls
 from uvreport.isolate.launcher import CANNOT, CANNOT_PREFIX
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Jail(Struct, frozen=True, kw_only=True):
 
     It runs as user 1000 of its own user namespace, without network, capabilities or a way to either. `tmpfs`
     are `(at, size in bytes)`; `links` are `(text, at)`; `limits` are `(name, value)` by the names of the
-    launcher. With `executable` False nothing that it writes can be executed.
+    launcher. With `executable` False nothing that it writes can be executed. `python` is an interpreter that is there
+    inside: bubblewrap needs one for the second fence around the files (Landlock), our launcher does not.
     """
 
     binds: tuple[Bind, ...]
@@ -60,6 +61,7 @@ class Jail(Struct, frozen=True, kw_only=True):
     links: tuple[tuple[str, str], ...] = ()
     limits: tuple[tuple[str, int], ...] = ()
     executable: bool = True
+    python: str = ""
 
 
 class Overlay(Struct, frozen=True, kw_only=True):
@@ -167,6 +169,63 @@ def _try(way: Method, *, noexec: bool) -> str:
     return f"{way.name}: {could_not(done.returncode, said) or said or f'exit code {done.returncode}'}"
 
 
+class Layer(Struct, frozen=True, kw_only=True):
+    """One of the layers around code that runs: whether it is there, and what it does or why it is not."""
+
+    name: str
+    there: bool
+    why: str
+
+
+def layers(by: Method | None = None) -> tuple[Layer, ...]:
+    """Every layer that a jail can have, in the order in which an act meets them, as they are with the method `by`."""
+    way = by or method()
+    inside = way.name != "none"
+    ways: tuple[Name, ...] = ("bubblewrap", "namespaces")
+    out = []
+    for name in ways:
+        why = "not needed: the other is taken" if inside else method(name).why or way.why
+        out.append(Layer(name=name, there=way.name == name, why=_NAMESPACES if way.name == name else why))
+    without = f"nothing contains it: {way.why}"
+    version = launcher.landlock_version() if sys.platform.startswith("linux") else 0
+    said = ["files"] + ["TCP"] * (version >= 4) + ["abstract sockets and signals"] * (version >= 6)
+    fence = (
+        f"version {version}: {', '.join(said)}"
+        if version >= 2
+        else "this kernel has none, or its first version"
+    )
+    if version >= 2 and way.name == "bubblewrap":
+        fence += "; only where code is allowed, since an interpreter has to put it up"
+    out.append(Layer(name="landlock", there=inside and version >= 2, why=fence if inside else without))
+    refused = len(syscalls.REFUSED)
+    calls = f"{refused} system calls are refused" if _filter() else _no_filter()
+    out.append(Layer(name="seccomp", there=inside and bool(_filter()), why=calls if inside else without))
+    noexec = "where no code is allowed, nothing that is written can be executed"
+    out.append(
+        Layer(name="noexec", there=inside and way.noexec, why=noexec if way.noexec and inside else way.why)
+    )
+    limits = "memory, processes, size of files, CPU, time; disk and processes are watched"
+    out.append(Layer(name="limits", there=inside, why=limits if inside else without))
+    return tuple(out)
+
+
+_NAMESPACES = "own files, processes, network, users; no capabilities"
+
+
+@functools.cache
+def _filter() -> bytes:
+    """The program of the filter of system calls, b"" where there can be none."""
+    if not sys.platform.startswith("linux") or not launcher.filters():
+        return b""
+    return syscalls.program(os.uname().machine)
+
+
+def _no_filter() -> str:
+    if not sys.platform.startswith("linux") or not launcher.filters():
+        return "this kernel has no filter of system calls"
+    return f"the numbers of {os.uname().machine} are not known here"
+
+
 def may_mount() -> bool:
     """Whether this process has CAP_SYS_ADMIN, so that it needs no user namespace to mount."""
     return bool(launcher.powers()["Eff"] >> 21 & 1)
@@ -200,7 +259,20 @@ def _jail_steps(jail: Jail) -> list[str]:
         steps += [_bind_word(bind), bind.source, bind.at]
     for text, at in jail.links:
         steps += ["link", text, at]
-    return [*steps, *_limit_steps(jail), "no-power", "cwd", jail.cwd]
+    steps += [*_limit_steps(jail), "no-power", "cwd", jail.cwd, *_fence_steps(jail)]
+    return [*steps, "filter", _filter().hex()] if _filter() else steps
+
+
+def _fence_steps(jail: Jail) -> list[str]:
+    """The rules of the jail once more, as Landlock knows them: they hold where a mount is not what it should be."""
+    steps = ["fence", "fence-read", "/proc", "fence-write", "/dev"]
+    for at, _ in jail.tmpfs:
+        steps += ["fence-write", at, *(["fence-execute", at] if jail.executable else [])]
+    for bind in jail.binds:
+        steps += ["fence-write" if bind.writable else "fence-read", bind.at]
+        if bind.executable:
+            steps += ["fence-execute", bind.at]
+    return steps
 
 
 def _bind_word(bind: Bind) -> str:
@@ -217,22 +289,38 @@ def _around_bubblewrap(jail: Jail) -> list[str]:
     steps = [] if may_mount() or not sources else ["user", "same"]
     for source in sources:
         steps += ["bind-noexec", source, source]
-    return [*steps, *_limit_steps(jail)]
+    steps += _limit_steps(jail)
+    return [*steps, "filter-for-bubblewrap", _filter().hex(), _FILTER_AT] if _filter() else steps
+
+
+_FILTER_AT = "9"  # the descriptor at which bubblewrap finds the filter
+_INSIDE = "/run/uvreport-inside"
+
+
+def _bwrap() -> str:
+    return shutil.which("bwrap") or "bwrap"
 
 
 def _bubblewrap(argv: Sequence[str], jail: Jail) -> list[str]:
     command = [
-        shutil.which("bwrap") or "bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000",
+        _bwrap(), "--unshare-user", "--uid", "1000", "--gid", "1000",
         "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--hostname", "sandbox", "--die-with-parent", "--cap-drop", "ALL", "--disable-userns",
         "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
-    if not jail.executable:
-        command += ["--remount-ro", "/dev"]
+    # Its /dev is a tmpfs without a bound.
+    shared = ["--size", str(64 << 20), "--tmpfs", "/dev/shm"] if jail.executable else []  # noqa: S108 inside
+    command += [*shared, "--remount-ro", "/dev"]
     for at, size in jail.tmpfs:
         command += ["--size", str(size), "--tmpfs", at]
     for bind in jail.binds:
         command += ["--bind" if bind.writable else "--ro-bind", bind.source, bind.at]
     for text, at in jail.links:
         command += ["--symlink", text, at]
+    if _filter():
+        command += ["--seccomp", _FILTER_AT]
+    if jail.python:
+        source = os.path.abspath(launcher.__file__)
+        command += ["--ro-bind", source, f"{_INSIDE}/{os.path.basename(source)}"]
+        argv = [jail.python, "-I", "-S", "-B", "-c", _START, _INSIDE, *_fence_steps(jail), "--", *argv]
     return [*command, "--remount-ro", "/", "--chdir", jail.cwd, "--", *argv]

@@ -51,6 +51,12 @@ STEPS = {
     "put": 3,  # source, at, mode ("-" keeps the mode of what is there)
     "no-power": 0,  # no capabilities, no way to new ones, no user namespaces below
     "limit": 2,  # as, cpu, fsize, nofile, nproc, core; value
+    "fence": 0,  # Landlock: of files only those below what the next three name; no TCP; nothing to whoever is outside
+    "fence-read": 1,  # path
+    "fence-execute": 1,
+    "fence-write": 1,  # path; may be read, too, not executed
+    "filter": 1,  # seccomp: the program, in hexadecimal
+    "filter-for-bubblewrap": 2,  # the same, not for this process but to be read by it; at which descriptor
     "cwd": 1,
 }
 
@@ -64,6 +70,14 @@ _SYS_PIVOT_ROOT = {
 _SYS_MOUNT_SETATTR = 442  # the same number on every architecture, as all calls since Linux 5.1
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 24, 38, 47
+_PR_SET_SECCOMP, _SECCOMP_FILTER = 22, 2
+# linux/landlock.h. The numbers of the calls are the same everywhere.
+_SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
+_LANDLOCK_EXECUTE, _LANDLOCK_WRITE_FILE, _LANDLOCK_READ_FILE, _LANDLOCK_READ_DIR = 1, 2, 4, 8
+_LANDLOCK_TRUNCATE, _LANDLOCK_IOCTL_DEV = 1 << 14, 1 << 15
+# What there is to forbid by the version of the interface: files, TCP, scopes.
+_LANDLOCK_FILES = {2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+_LANDLOCK_OF_A_FILE = 1 | 2 | 4 | _LANDLOCK_TRUNCATE | _LANDLOCK_IOCTL_DEV
 _CAP_SETGID, _CAP_SETUID = 6, 7
 _LIMITS = {"cpu": 0, "fsize": 1, "core": 4, "nproc": 6, "nofile": 7, "as": 9}
 
@@ -437,7 +451,10 @@ def main(words: Sequence[str]) -> NoReturn:
     become()
 
 
-_NO_MOUNT = ("parent", "user", "unshare", "limit", "no-power", "cwd")
+_NO_MOUNT = (
+    "parent", "user", "unshare", "limit", "no-power", "cwd", "fence", "fence-read", "fence-execute", "fence-write",
+    "filter", "filter-for-bubblewrap",
+)  # fmt: skip
 
 
 def _maker(steps: list[list[str]], namespaces: int) -> Callable[[], None]:
@@ -482,15 +499,88 @@ def _becomer(steps: list[list[str]], command: list[str], outside: dict[str, int]
                     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
             _set_powers(keep)
             _die_with_parent()
+            _fence(steps)
             for number in (signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)  # Python ignores them, and a command would inherit that
             if not command:
                 os._exit(0)
+            for word, *values in steps:
+                if word == "filter-for-bubblewrap":
+                    _hold(bytes.fromhex(values[0]), int(values[1]))
+                elif word == "filter":  # the very last: it may refuse what is done above
+                    _filter(bytes.fromhex(values[0]))
             os.execvp(command[0], command)  # noqa: S606 replaces this process: there is no shell to be had
         except (CannotError, OSError) as error:
             _cannot(error)
 
     return become
+
+
+def landlock_version() -> int:
+    """The version of Landlock's interface that the kernel has, 0 for none."""
+    return max(0, int(_libc.syscall(_SYS_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
+
+
+def _fence(steps: list[list[str]]) -> None:
+    """What the steps say of Landlock, as far as this kernel has it."""
+    version = landlock_version() if ["fence"] in steps else 0
+    if version < 2:
+        # The first version lets nobody move a file from one directory to another, and so does every later one without
+        # rules for files. uv does that all the time.
+        return
+    files = _LANDLOCK_FILES.get(version, _LANDLOCK_FILES[5])
+    tcp = 3 if version >= 4 else 0
+    scopes = 3 if version >= 6 else 0
+    handled = (ctypes.c_uint64 * 3)(files, tcp, scopes)
+    size = 8 if version < 4 else 16 if version < 6 else 24
+    ruleset = _check(
+        _libc.syscall(_SYS_LANDLOCK_CREATE, handled, ctypes.c_size_t(size), 0), "landlock_create_ruleset"
+    )
+    reading = _LANDLOCK_READ_FILE | _LANDLOCK_READ_DIR
+    for word, *values in steps:
+        if word in ("fence-read", "fence-execute", "fence-write"):
+            allowed = reading | (_LANDLOCK_EXECUTE if word == "fence-execute" else 0)
+            if word == "fence-write":
+                allowed = files & ~_LANDLOCK_EXECUTE
+            try:
+                place = os.open(values[0], os.O_PATH | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # covered by what was mounted over it
+            if not os.path.isdir(values[0]):
+                allowed &= _LANDLOCK_OF_A_FILE
+            # Packed: eight bytes and four, without a gap at the end.
+            rule = (allowed & files).to_bytes(8, sys.byteorder) + place.to_bytes(4, sys.byteorder)
+            _check(_libc.syscall(_SYS_LANDLOCK_ADD, ruleset, 1, rule, 0), f"landlock_add_rule {values[0]}")
+            os.close(place)
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    _check(_libc.syscall(_SYS_LANDLOCK_RESTRICT, ruleset, 0), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+class _Program(ctypes.Structure):
+    """What PR_SET_SECCOMP takes: how many instructions, and where they are."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def filters() -> bool:
+    """Whether the kernel takes filters of system calls. It says so by what it finds wrong with none at all."""
+    return _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_FILTER, None, 0, 0) < 0 and ctypes.get_errno() == 14
+
+
+def _filter(program: bytes) -> None:
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    given = _Program(len(program) // 8, program)
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_FILTER, ctypes.byref(given), 0, 0), "seccomp")
+
+
+def _hold(data: bytes, at: int) -> None:
+    """Makes `data` readable at the descriptor `at` by the command that this becomes."""
+    handle = os.memfd_create("filter")
+    os.write(handle, data)
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.dup2(handle, at)
+    os.close(handle)
 
 
 def _as_first_process(make: Callable[[], None], become: Callable[[], NoReturn]) -> NoReturn:

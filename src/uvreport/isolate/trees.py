@@ -7,6 +7,7 @@ import itertools
 import os
 import secrets
 import stat
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def remove_all() -> None:
 
 
 def remove(path: str) -> None:
-    """Takes away everything at `path`, whatever the modes of its directories, and does not follow links."""
+    """Takes away everything at `path`, whatever the modes of its directories, and does not follow links.
+
+    However deep it is: what a build made may be deeper than a path can be long.
+    """
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -48,18 +52,43 @@ def remove(path: str) -> None:
     if not stat.S_ISDIR(mode):
         os.remove(path)
         return
-    if mode & 0o700 != 0o700:
-        os.chmod(path, 0o700)
-    with os.scandir(path) as entries:
+    for attempt in range(20):
+        pending = [path]
+        while pending:
+            _empty(pending.pop(), path, pending, 0)
+        try:
+            os.rmdir(path)
+            break
+        except OSError:
+            # A process of the run that was killed this instant can have made something behind us.
+            if attempt == 19:
+                raise
+            time.sleep(0.05)
+    _throwaway.discard(path)
+
+
+_DEEP = 40  # levels that are gone down before a directory is brought up
+
+
+def _empty(folder: str, top: str, pending: list[str], depth: int) -> None:
+    """Takes away what is in `folder`. Directories far below are moved into `top` instead, and added to `pending`."""
+    if os.lstat(folder).st_mode & 0o700 != 0o700:
+        os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
         names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_dir in names:
-        below = os.path.join(path, name)
-        if is_dir:
-            remove(below)
-        else:
+        below = os.path.join(folder, name)
+        if not is_dir:
             os.remove(below)
-    os.rmdir(path)
-    _throwaway.discard(path)
+        elif depth < _DEEP:
+            _empty(below, top, pending, depth + 1)
+            os.rmdir(below)
+        else:
+            if os.lstat(below).st_mode & 0o700 != 0o700:
+                os.chmod(below, 0o700)  # to be moved, its way up must be writable
+            up = os.path.join(top, f".{secrets.token_hex(8)}")
+            os.rename(below, up)
+            pending.append(up)
 
 
 def like(path: str, source: os.stat_result, source_path: str = "") -> None:
@@ -193,25 +222,40 @@ def links(folder: str) -> dict[str, str]:
 
 
 def size(folder: str, enough: int) -> int:
-    """How many bytes of disk everything below `folder` takes; counting ends when it is past `enough`."""
+    """How many bytes of disk everything below `folder` takes; counting ends when it is past `enough`.
+
+    A tree that is too deep to be looked through counts as more than enough.
+    """
     total = 0
-    for _, entry in walk(folder):
+    for path, entry in walk(folder):
         with contextlib.suppress(OSError):
             total += entry.stat(follow_symlinks=False).st_blocks * 512
-        if total > enough:
-            break
+        if total > enough or path.count("/") > _MOST_LEVELS:
+            return max(total, enough + 1)
     return total
 
 
-def walk(folder: str, relative: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+_MOST_LEVELS = 500
+
+
+def walk(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Everything below `folder` that can be listed, with its relative path; directories before what they hold."""
+    pending: list[Iterator[tuple[str, os.DirEntry[str]]]] = [iter(_listed(folder, ""))]
+    while pending:
+        found = next(pending[-1], None)
+        if found is None:
+            pending.pop()
+            continue
+        yield found
+        path, entry = found
+        if entry.is_dir(follow_symlinks=False):
+            pending.append(iter(_listed(entry.path, path)))
+
+
+def _listed(folder: str, relative: str) -> list[tuple[str, os.DirEntry[str]]]:
     try:
         with os.scandir(folder) as entries:
             here = sorted(entries, key=lambda e: e.name)
     except OSError:
-        return
-    for entry in here:
-        path = f"{relative}/{entry.name}" if relative else entry.name
-        yield path, entry
-        if entry.is_dir(follow_symlinks=False):
-            yield from walk(entry.path, path)
+        return []
+    return [(f"{relative}/{entry.name}" if relative else entry.name, entry) for entry in here]
