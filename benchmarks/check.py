@@ -132,7 +132,7 @@ def _source(root: Path, n: int) -> int:
     (build / "src").mkdir(parents=True)
     revision = [build.name, [["Sha256", f"{n:064x}"]]]
     (shard / "revision.http").write_bytes(_fetched(msgspec.msgpack.encode(revision), n))
-    metadata = [f"package-{n}", "0.9", [], None, [], False]
+    metadata: list[object] = [f"package-{n}", "0.9", [], None, [], False]
     (build / "metadata.msgpack").write_bytes(msgspec.msgpack.encode(metadata))
     (build / f"package_{n}-0.9-py3-none-any.whl").write_bytes(b"PK\x05\x06" + bytes(18))
     (build / f"package_{n}-0.9-py3-none-any").symlink_to(f"../../../../../archive-v0/{n:016d}")

@@ -18,7 +18,7 @@ from benchmarks.check import RELEASE, fill
 
 from tests.failing_states import CACHE_STATES
 from tests.failing_states.state import Person, State
-from tests.stories import uvreport
+from tests.stories import SRC, uvreport
 from uvreport.cache.examine import examine, walk
 from uvreport.check import check
 from uvreport.locate import cures
@@ -85,6 +85,23 @@ def test_bad_input_is_one_sentence(world: Person, words: list[str], said: str) -
     assert "Traceback" not in done.stderr
 
 
+def _away(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _instead(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Puts something else in the place of an entry."""
+
+    def harm(path: Path) -> None:
+        _away(path)
+        make(path)
+
+    return harm
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-3]),
     "cut to one byte": lambda path: path.write_bytes(path.read_bytes()[:1]),
@@ -95,11 +112,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
         path.read_bytes()[:-8] + b"\xfe" + b"\xff" * 7
     ),
     "closed": lambda path: path.chmod(0o000),
-    "gone": lambda path: shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(),
-    "a directory": lambda path: (DAMAGES["gone"](path), path.mkdir()),
-    "a file": lambda path: (DAMAGES["gone"](path), path.write_bytes(b"x")),
-    "a link to nothing": lambda path: (DAMAGES["gone"](path), path.symlink_to("nothing")),
-    "a pipe": lambda path: (DAMAGES["gone"](path), os.mkfifo(path)),
+    "gone": _away,
+    "a directory": _instead(Path.mkdir),
+    "a file": _instead(lambda path: path.write_bytes(b"x")),
+    "a link to nothing": _instead(lambda path: path.symlink_to("nothing")),
+    "a pipe": _instead(os.mkfifo),
 }
 ON_FILES = frozenset(list(DAMAGES)[:7])
 
@@ -173,7 +190,7 @@ def test_the_cure_of_an_archive_is_the_archive_and_all_that_leads_to_it(spoiled:
 def test_an_archive_is_looked_at_when_only_its_package_is_asked_for(spoiled: str) -> None:
     said = check(spoiled, RELEASE, package="Package_40")
     assert [one.finding.path for one in said.wrong] == ["archive-v0/0000000000000040"]
-    assert said.entries < 10
+    assert said.entries < 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a second process is started there only")
@@ -183,8 +200,9 @@ def test_an_interrupt_ends_both_processes_with_one_sentence(tmp_path: Path) -> N
     helpers: list[str] = []
     for _ in range(10):  # it may end before it is interrupted
         process = subprocess.Popen(
-            argv, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+            argv, env={**os.environ, "PYTHONPATH": SRC}, start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while process.poll() is None and not (helpers := children.read_text().split()):
             time.sleep(0.001)

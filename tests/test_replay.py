@@ -185,6 +185,7 @@ def test_the_explanation_names_every_way_in_order_and_why_it_is_not_taken(
     assert not any(way.taken for way in said.isolation)
     assert all(way.why for way in said.isolation)
     assert said.code == "nothing is run"
+    assert said.layers == ()
     trusted = explain(opened, uv_release("0.6.6"), trust=True)
     assert [way.taken for way in trusted.isolation] == [False, False, True]
     assert "--offline" in trusted.command
@@ -198,6 +199,7 @@ def test_the_explanation_comes_before_the_verdict(
     run("--explain", str(SAMPLE))
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("isolation: bubblewrap:") for line in lines)
+    assert any(line.startswith("layer: seccomp: ") for line in lines)
     assert any(line.startswith("code: none is run") for line in lines)
     assert lines[-1].startswith("uv 0.6.6: REPRODUCED")
 

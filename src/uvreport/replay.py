@@ -142,12 +142,14 @@ class Tried(Struct, frozen=True, kw_only=True):
 class Explanation(Struct, frozen=True, kw_only=True):
     """What a replay would do, in words: every way to contain it in order, what is put back, what is run.
 
+    `layers` are what stands around the run besides, as far as this machine has it; none where nothing contains it.
     `variables` are those of the reporter's that are set, `left_out` those that are not.
     """
 
     uv: str
     python: str
     isolation: tuple[Tried, ...]
+    layers: tuple[isolate.Layer, ...]
     command: str
     restored: tuple[str, ...]
     variables: tuple[str, ...]
@@ -180,6 +182,8 @@ def explain(
         uv=uv.path,
         python=str(python or pythons.ours()),
         isolation=ways,
+        # The first two are the ways themselves.
+        layers=isolate.layers(isolate.method(name))[2:] if name not in {"", "none"} else (),
         command=command,
         restored=_restored(bundle, uv.release),
         variables=tuple(sorted(ours)),

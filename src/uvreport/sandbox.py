@@ -62,6 +62,8 @@ MEMORY_BYTES = (
     6 * _GIB
 )  # of all processes of a run together, where code is allowed; never more than most of what there is
 
+_MANY = 1000  # members; to put so many files on a disk and remove them again takes longer than all the rest
+_SPARE_BYTES = 512 << 20
 _MEMORY = "/dev/shm"  # noqa: S108 only mkdtemp is used there
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32")
 # Where no bundle may put anything, whatever its places say.
@@ -132,12 +134,12 @@ def open_sandbox(
             hint="Give --allow-code: the code then runs, contained by bubblewrap.",
         )
     _check_places(bundle.places)
-    with _place(keep) as base:
+    with _place(keep, bundle) as base:
         yield Box(bundle, base, how, allow_code=allow_code, python=python or pythons.ours())
 
 
 @contextlib.contextmanager
-def _place(keep: str | None) -> Iterator[str]:
+def _place(keep: str | None, bundle: Bundle) -> Iterator[str]:
     if keep is not None:
         try:
             os.makedirs(keep, mode=0o700, exist_ok=True)
@@ -149,17 +151,21 @@ def _place(keep: str | None) -> Iterator[str]:
         return
     parent = os.path.realpath(tempfile.gettempdir())
     # On a filesystem that keeps no times of access it cannot be seen what uv reads.
-    if (
-        hasattr(os, "ST_NOATIME")
-        and os.statvfs(parent).f_flag & os.ST_NOATIME
-        and os.access(_MEMORY, os.W_OK)
-    ):
+    unseen = hasattr(os, "ST_NOATIME") and bool(os.statvfs(parent).f_flag & os.ST_NOATIME)
+    if (unseen or len(bundle.members) > _MANY) and os.access(_MEMORY, os.W_OK) and _fits(bundle):
         parent = _MEMORY
     base = trees.throwaway(parent)
     try:
         yield base
     finally:
         trees.remove(base)
+
+
+def _fits(bundle: Bundle) -> bool:
+    """Whether memory has room for the bundle several times over, and lets run what is written there."""
+    there = os.statvfs(_MEMORY)
+    size = sum(len(member.data) + 4096 for member in bundle.members)
+    return there.f_bavail * there.f_frsize > 4 * size + _SPARE_BYTES and not there.f_flag & os.ST_NOEXEC
 
 
 def _check_places(places: Places) -> None:

@@ -66,7 +66,10 @@ def test_a_shape_of_another_release_gets_the_message_that_real_releases_print(
             "0.11.33",
             [[TIME, None, None, {}, {"src": TIME}], {"id": ID, "hashes": [], "size": None}],
         ),  # unknown keys
-        ("0.13.9", [[None, None, {"v1": "abc"}, {"A": None}, {"src": None}], [ID[:16], [{"Sha256": "00"}], None]]),
+        (
+            "0.13.9",
+            [[None, None, {"v1": "abc"}, {"A": None}, {"src": None}], [ID[:16], [{"Sha256": "00"}], None]],
+        ),
     ],
 )
 def test_what_a_release_forgives_is_accepted(release: str, value: Any) -> None:

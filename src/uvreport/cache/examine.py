@@ -160,7 +160,7 @@ def _judge(entry: EntryKind | None, look: Look) -> Judgement:
     if look.denied:
         return Judgement(
             verdict=entry.denied(look), state="unreadable", innermost="Permission denied (os error 13)",
-            reason=f"its mode {look.mode:03o} does not let the person read it",
+            reason=f"its mode {look.mode:03o} does not allow reading it",
         )  # fmt: skip
     if look.data is None:
         return Judgement(verdict="unknown", state="unknown", reason="its content could not be read here")

@@ -293,9 +293,10 @@ class Shape(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
             value = getattr(self, name)
             if value is not None:
                 for item in value if isinstance(value, list) else (value,):
-                    problem = check(item)
-                    if problem:
-                        raise ValueError(problem)
+                    for text in item.values() if isinstance(item, dict) else (item,):
+                        problem = check(text)
+                        if problem:
+                            raise ValueError(problem)
 
 
 @functools.cache
@@ -356,7 +357,7 @@ def _reader(hint: Any) -> _Reader:
         if "untagged" in extra:
             return _untagged_reader(*extra["untagged"])
         if "tagged" in extra:
-            return _tagged_reader(typing.get_args(typing.get_args(args[0])[0]))
+            return _tagged_reader(*typing.get_args(args[0]))
         return _reader(args[0])
     if origin in {Union, types.UnionType} and len(args) == 2 and args[1] is type(None):
         return _option_reader(_reader(args[0]))
@@ -496,11 +497,13 @@ def _variant_reader(names: tuple[str, ...]) -> _Reader:
     return read_variant
 
 
-def _tagged_reader(names: tuple[str, ...]) -> _Reader:
-    """Of an enum whose every variant holds a string: a map of one, from the variant to what it holds."""
+def _tagged_reader(variants: Any, holds: Any) -> _Reader:
+    """Of an enum whose every variant holds the same: a map of one, from the variant to what it holds."""
+    names = typing.get_args(variants)
+    held_by = _reader(holds)
     known = ", ".join(f"`{name}`" for name in names)
 
-    def read_tagged(cursor: _Cursor) -> dict[str, str]:
+    def read_tagged(cursor: _Cursor) -> dict[str, Any]:
         marker = cursor.marker()
         family = _family(marker)
         if family == _MAP:
@@ -518,7 +521,7 @@ def _tagged_reader(names: tuple[str, ...]) -> _Reader:
             raise _stop(f"unknown variant `{name}`, expected one of {known}", "variant", cursor)
         if not held:
             raise _stop("invalid type: unit variant, expected newtype variant", "variant", cursor)
-        return {name: _read_str(cursor)}
+        return {name: held_by(cursor)}
 
     return read_tagged
 

@@ -81,21 +81,28 @@ def bad_id16(text: str) -> str:
     return "" if _ID.match(text) else f"invalid ID: {quoted(text)} (must be 16 ID characters in the alphabet)"
 
 
+def bad_hex(text: str) -> str:
+    """What newer releases say of the digits of a hash, "" for good ones."""
+    good = re.fullmatch(r"[0-9a-fA-F]*", text, re.ASCII)
+    return "" if good else f"Invalid hash digest (expected only hexadecimal characters): `{text}`"
+
+
 def bad_wheel(text: str) -> str:
     """What uv says of the file name of a wheel, "" for a good one (tags are not looked at)."""
     if _WHEEL.match(text) and _NAME.match(text.partition("-")[0]):
         return ""
     if not text.endswith(".whl"):
-        return f'The wheel filename "{text}" is invalid: Must end with .whl'
+        return "is invalid: Must end with .whl"
     if not _NAME.match(text.partition("-")[0]):
         return "has an invalid package name"  # before it, in quotes that changed, the file name
-    return f'The wheel filename "{text}" is invalid: Must have a Python tag'
+    return "is invalid: Must have a Python tag"
 
 
 Name: TypeAlias = Annotated[str, Meta(extra={"check": bad_name})]
 Version: TypeAlias = Annotated[str, Meta(extra={"check": bad_version})]
 Requirement: TypeAlias = Annotated[str, Meta(extra={"check": bad_requirement})]
 Wheel: TypeAlias = Annotated[str, Meta(extra={"check": bad_wheel})]
+Hex: TypeAlias = Annotated[str, Meta(extra={"check": bad_hex})]
 Id16: TypeAlias = Annotated[str, Meta(extra={"check": bad_id16})]
 
 
@@ -129,9 +136,19 @@ class HashDigestBlake(Shape, frozen=True):
     digest: str
 
 
+class HashDigestHex(Shape, frozen=True):
+    """A hash, from 0.12.14 on (measured: not checked in 0.12.13, checked in 0.12.24)."""
+
+    rust: ClassVar[str] = "HashDigest"
+    noun: ClassVar[str] = "a hash"
+
+    algorithm: Literal["Md5", "Sha256", "Sha384", "Sha512", "Blake2b"]
+    digest: Hex
+
+
 # From 0.13.0 on a hash is an enum with its value inside: one entry, the algorithm and the hash.
 HashDigestEnum: TypeAlias = Annotated[
-    dict[Literal["Md5", "Sha256", "Sha384", "Sha512", "Blake2b"], str],
+    dict[Literal["Md5", "Sha256", "Sha384", "Sha512", "Blake2b"], Hex],
     Meta(min_length=1, max_length=1, extra={"tagged": True}),
 ]
 
@@ -230,6 +247,14 @@ class Revision3(_Revision, frozen=True):
     size: U64 | None = None
 
 
+class Revision3Hex(_Revision, frozen=True):
+    """0.12.14..0.12.24."""
+
+    id: str
+    hashes: list[HashDigestHex]
+    size: U64 | None = None
+
+
 class Revision3Enum(_Revision, frozen=True):
     """0.13.0 and later, which refuse ids of another length."""
 
@@ -284,6 +309,16 @@ class Archive5(_Archive, frozen=True):
 
     id: str
     hashes: list[HashDigestBlake]
+    filename: Wheel
+    version: U8
+    size: U64 | None = None
+
+
+class Archive5Hex(_Archive, frozen=True):
+    """0.12.14..0.12.24."""
+
+    id: str
+    hashes: list[HashDigestHex]
     filename: Wheel
     version: U8
     size: U64 | None = None

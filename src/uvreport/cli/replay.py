@@ -290,6 +290,7 @@ def _explained(why: Explanation, job: _Job, *, alone: bool) -> str:
     lines = [] if alone else [f"{job.name}:"]
     lines.append(f"uv {job.uv.release if job.uv else job.wanted} at {why.uv}, {why.python}")
     lines += [f"isolation: {one.name}: {'taken' if one.taken else one.why}" for one in why.isolation]
+    lines += [f"layer: {one.name}: {'' if one.there else 'not there: '}{one.why}" for one in why.layers]
     lines.append(f"command: {why.command}")
     lines += [f"restored: {text}" for text in why.restored]
     lines.append(f"variables: {', '.join(why.variables) or 'none of the reporter'}")

@@ -30,7 +30,8 @@ READERS = (
     Reader(ReleaseRange("0.6.0", "0.6.3"), shapes.Archive3),
     Reader(ReleaseRange("0.6.4", "0.7.0"), shapes.Archive4),
     Reader(ReleaseRange("0.7.1", "0.11.33"), shapes.Archive4Blake),
-    Reader(ReleaseRange("0.12.0", "0.12.24"), shapes.Archive5),
+    Reader(ReleaseRange("0.12.0", "0.12.13"), shapes.Archive5),
+    Reader(ReleaseRange("0.12.14", "0.12.24"), shapes.Archive5Hex),
     Reader(since("0.13.0"), shapes.Archive5Enum),
 )
 

@@ -38,11 +38,25 @@ class Pointer4Blake(_Pointer, frozen=True):
     archive: shapes.Archive4Blake
 
 
+class Pointer4Path(_Pointer, frozen=True):
+    rust: ClassVar[str] = "PathArchivePointer"
+
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive4Blake
+
+
 class Pointer5(_Pointer, frozen=True):
     rust: ClassVar[str] = "PathArchivePointer"
 
     timestamp: shapes.SystemTime
     archive: shapes.Archive5
+
+
+class Pointer5Hex(_Pointer, frozen=True):
+    rust: ClassVar[str] = "PathArchivePointer"
+
+    timestamp: shapes.SystemTime
+    archive: shapes.Archive5Hex
 
 
 class Pointer5Enum(_Pointer, frozen=True):
@@ -56,8 +70,10 @@ READERS = (
     Reader(ReleaseRange("0.1.32", "0.5.31"), Pointer2),
     Reader(ReleaseRange("0.6.0", "0.6.3"), Pointer3),
     Reader(ReleaseRange("0.6.4", "0.7.0"), Pointer4),
-    Reader(ReleaseRange("0.7.1", "0.11.33"), Pointer4Blake),
-    Reader(ReleaseRange("0.12.0", "0.12.24"), Pointer5),
+    Reader(ReleaseRange("0.7.1", "0.11.15"), Pointer4Blake),
+    Reader(ReleaseRange("0.11.16", "0.11.33"), Pointer4Path),
+    Reader(ReleaseRange("0.12.0", "0.12.13"), Pointer5),
+    Reader(ReleaseRange("0.12.14", "0.12.24"), Pointer5Hex),
     Reader(since("0.13.0"), Pointer5Enum),
 )
 

@@ -30,8 +30,8 @@ def judge(look: Look) -> Judgement:
     if found.state != "ok" or before(look.release, "0.5.1"):  # where the name is not compared
         return found
     built = [name for name in look.names(look.place.base) if layout.is_wheel_stem(name)]
-    name = _normal(str(found.decoded["name"]))
-    if not built or name in {_normal(stem.split("-")[0]) for stem in built}:
+    name = normal(str(found.decoded["name"]))
+    if not built or name in {normal(stem.split("-")[0]) for stem in built}:
         return found
     return replace(
         found, verdict="healed", state="garbage",
@@ -39,7 +39,7 @@ def judge(look: Look) -> Judgement:
     )  # fmt: skip
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -25,12 +25,12 @@ def judge(look: Look) -> Judgement:
     # The newest write over whatever it is; those of before stop when they would clear or make the directory.
     if look.what == "link":
         return Judgement(
-            verdict="fatal" if look.release in ReleaseRange("0.8.1", "0.11.33") else "healed",
+            verdict="fatal" if look.release in ReleaseRange("0.8.1", "0.11.28") else "healed",
             state="dangling", innermost="File exists (os error 17)",
             reason=f"a link to {look.target}, which is not there, stands where an environment should be",
         )  # fmt: skip
     return Judgement(
-        verdict="fatal" if before(look.release, "0.12.0") else "healed", state="wrong-kind",
+        verdict="fatal" if before(look.release, "0.11.30") else "healed", state="wrong-kind",
         innermost="Not a directory (os error 20)", reason="a file stands where an environment should be",
     )  # fmt: skip
 

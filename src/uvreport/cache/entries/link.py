@@ -75,13 +75,23 @@ def judge(look: Look) -> Judgement:
             writers=seen, links_to=links_to, decoded={"archive": archive},
         )  # fmt: skip
     if look.what == "file":
+        size = f"{look.size_bytes} byte{'' if look.size_bytes == 1 else 's'}"
         return Judgement(
             verdict=out_of_place(look), state="wrong-kind", links_to=links_to,
-            reason=f"a plain file of {look.size_bytes} bytes stands where a link to an unpacked wheel should be",
+            reason=f"a plain file of {size} stands where a link to an unpacked wheel should be",
             innermost="Not a directory (os error 20)",
         )  # fmt: skip
     decoded = {"target": look.target}
     reached = os.path.join(look.full(posixpath.dirname(look.path)), look.target)
+    if (
+        look.place.kind == "environments"
+        and os.path.isdir(reached)
+        and "pyvenv.cfg" not in os.listdir(reached)
+    ):
+        return Judgement(
+            verdict="healed", state="incomplete", writers=seen, decoded=decoded, links_to=links_to,
+            reason="there is no pyvenv.cfg where it leads, so that is no environment; uv makes it anew",
+        )  # fmt: skip
     if os.path.isdir(reached):
         return Judgement(writers=seen, decoded=decoded, links_to=links_to)
     moved = bool(archive) and look.is_dir(archive)

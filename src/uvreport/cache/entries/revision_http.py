@@ -23,7 +23,8 @@ READERS = (
     Reader(ReleaseRange("0.7.1", "0.11.8"), shapes.Revision2Blake),
     Reader(ReleaseRange("0.11.9", "0.11.10"), shapes.Revision2Strict),
     Reader(ReleaseRange("0.11.11", "0.11.33"), shapes.Revision2Blake),
-    Reader(ReleaseRange("0.12.0", "0.12.24"), shapes.Revision3),
+    Reader(ReleaseRange("0.12.0", "0.12.13"), shapes.Revision3),
+    Reader(ReleaseRange("0.12.14", "0.12.24"), shapes.Revision3Hex),
     Reader(since("0.13.0"), shapes.Revision3Enum),
 )
 
@@ -62,18 +63,31 @@ def judge(look: Look) -> Judgement:
     verdict: Verdict = "healed"
     if before(look.release, "0.4.12") or (subdirectory and before(look.release, "0.6.3")):
         verdict = "fatal"
+    innermost = ""
+    if (
+        look.place.source != "url"
+        and before(look.release, "0.5.1")
+        and _hashes(found)
+        and not is_built(look, build)
+    ):
+        # It is fetched again without its hashes, and then they differ.
+        verdict, innermost = "fatal", "but the hashes didn't match"
     if not look.is_dir(build):
         return replace(
-            found, verdict=verdict, state="dangling",
+            found, verdict=verdict, state="dangling", innermost=innermost,
             reason=f"it names the build {revision}, and there is none of that name beside it",
         )  # fmt: skip
     if verdict == "healed" and is_built(look, build):
         verdict = "ignored"
     why = "; uv looks for the subdirectory in it before it would fetch it again" if subdirectory else ""
     return replace(
-        found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",),
+        found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",), innermost=innermost,
         reason=f"the build that it names lacks the unpacked source `{source}`{why if verdict == 'fatal' else ''}",
     )  # fmt: skip
+
+
+def _hashes(found: Judgement) -> bool:
+    return isinstance(found.decoded, dict) and bool(found.decoded.get("hashes"))
 
 
 def harmless(glance: Glance) -> bool:

@@ -7,6 +7,7 @@ made anew from 0.6.9 on; that of a source archive (a file) is fatal in every rel
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -86,6 +87,11 @@ class Pointer5Sized(_Pointer, frozen=True):
     revision: shapes.Revision3
 
 
+class Pointer5Hex(_Pointer, frozen=True):
+    cache_info: shapes.CacheInfo5
+    revision: shapes.Revision3Hex
+
+
 class Pointer5Enum(_Pointer, frozen=True):
     cache_info: shapes.CacheInfo5
     revision: shapes.Revision3Enum
@@ -102,7 +108,8 @@ READERS = (
     Reader(ReleaseRange("0.7.1", "0.11.8"), Pointer5Blake),
     Reader(ReleaseRange("0.11.9", "0.11.10"), Pointer5Strict),
     Reader(ReleaseRange("0.11.11", "0.11.33"), Pointer5Blake),
-    Reader(ReleaseRange("0.12.0", "0.12.24"), Pointer5Sized),
+    Reader(ReleaseRange("0.12.0", "0.12.13"), Pointer5Sized),
+    Reader(ReleaseRange("0.12.14", "0.12.24"), Pointer5Hex),
     Reader(since("0.13.0"), Pointer5Enum),
 )
 
@@ -153,6 +160,8 @@ def judge(look: Look) -> Judgement:
     revision = found.decoded.get("revision", found.decoded)
     build = f"{look.place.shard}/{revision['id']}"
     found = replace(found, links_to=(build,))
+    if not look.is_dir(build) and look.release in _NO_HASHES and is_archive(look):
+        return replace(_without_hashes(found), state="dangling")
     if not look.is_dir(build):
         # A directory is built anew; an archive is unpacked anew from 0.4.12 on.
         fatal = before(look.release, "0.4.12") and is_archive(look)
@@ -171,15 +180,26 @@ def judge(look: Look) -> Judgement:
         return replace(
             found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",),
             reason=f"the build that it names lacks the unpacked source `{source}`",
-            innermost="but the hashes didn't match" if verdict == "fatal" else "",
+            innermost="but the hashes didn't match" if verdict == "fatal" and not before(look.release, "0.4.12") else "",
         )  # fmt: skip
-    if look.release in _NO_HASHES and not is_built(look, build) and is_archive(look):
+    if (
+        look.release in _NO_HASHES
+        and not is_built(look, build)
+        and is_archive(look)
+        and _has_wheel(look, build)
+    ):
         return _without_hashes(found)
     return found
 
 
 # Measured: not in 0.5.11, in 0.5.18, 0.6.8, 0.7.22 and 0.8.0, not in 0.8.12.
 _NO_HASHES = ReleaseRange("0.5.12", "0.8.11")
+
+
+def _has_wheel(look: Look, build: str) -> bool:
+    return any(
+        name.endswith(".whl") and os.path.exists(look.full(f"{build}/{name}")) for name in look.names(build)
+    )
 
 
 def _without_hashes(found: Judgement) -> Judgement:
