@@ -193,7 +193,7 @@ def test_redaction_passes_a_hollow_wheel_on_whole(tmp_path: Path) -> None:
     def rename(name: str, content: bytes) -> tuple[str, bytes]:
         return name, content.replace(b"acme-core", b"name-1")
 
-    new = archives.recorded(archives.edited(found.data, rename, archives.Budget()), found.data)
+    new = archives.recorded(archives.edited(found.data, rename, archives.Budget(len(found.data))), found.data)
     path.write_bytes(new)
     with zipfile.ZipFile(path) as packed:
         assert packed.testzip() is None

@@ -294,7 +294,7 @@ def deeds(
         assert seen.verdict.code_executed
         report = left(kept, f"{PLACES.project}/deeds.json")
         assert report.exists(), seen.outcome
-        found = json.loads(report.read_text())
+        found: dict[str, str] = json.loads(report.read_text())
         time.sleep(0.1)
         found["was heard by a server"] = str(outside.heard[before:])
         found["did harm"] = str(not outside.unharmed())
@@ -311,7 +311,8 @@ def free(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     subprocess.run(
         [sys.executable, "-c", outside.script(str(mine), str(outside.uv), acts)], check=True, timeout=60
     )
-    return json.loads((mine / "deeds.json").read_text())
+    found: dict[str, str] = json.loads((mine / "deeds.json").read_text())
+    return found
 
 
 @pytest.mark.parametrize("act", ACTS)
