@@ -156,6 +156,19 @@ def test_a_saved_log_becomes_a_bundle_without_running_anything(failing: Failing,
     assert "nothing was run" in said["details"][0]["confirmed"]
 
 
+def test_a_saved_log_is_enough_without_the_command_that_printed_it(failing: Failing, tmp_path: Path) -> None:
+    state = failing("seed")
+    saved = tmp_path / "saved.txt"
+    saved.write_text(state.run().stderr)
+    done = uvreport(
+        "collect", "--json", "--log", str(saved), "--output", str(tmp_path), env=state.env, cwd=state.project
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["failure"]["class"] == "cache-format-skew"
+    assert said["proof"]["verdict"] == "UNTESTED"
+
+
 def test_a_command_that_hangs_becomes_a_bundle_that_says_so(world: Person, tmp_path: Path) -> None:
     stand_in = tmp_path / "bin" / "uv"
     stand_in.parent.mkdir()

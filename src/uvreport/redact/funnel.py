@@ -748,7 +748,7 @@ def _filled_settings(data: bytes, run: Run, files: dict[str, Member]) -> bytes:
 def _flags(argv: tuple[str, ...]) -> dict[str, str]:
     """Every flag of a command line with the value that follows it, or stands in it."""
     found = {}
-    for word, after in zip(argv, (*argv[1:], ""), strict=True):
+    for word, after in zip(argv, (*argv[1:], ""), strict=False):
         name, equals, value = word.partition("=")
         if word.startswith("-"):
             found[name] = value if equals else after
