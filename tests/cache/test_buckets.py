@@ -94,7 +94,7 @@ def test_loading_the_table_takes_under_five_milliseconds() -> None:
 
 def test_a_look_up_does_not_scan_anew() -> None:
     buckets.bucket("sdists", "0.6.6")
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(10_000):
         buckets.bucket("sdists", "0.6.6")
-    assert time.perf_counter() - begin < 0.1
+    assert time.process_time() - begin < 0.1

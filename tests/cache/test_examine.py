@@ -414,10 +414,10 @@ def test_no_path_makes_examining_it_fail(parts: list[str]) -> None:
 def test_a_thousand_entries_are_examined_in_a_second(tmp_path: Path) -> None:
     value = [[TIME, None, None, {}, {"src": None}], [ID21, []]]
     paths = [put(tmp_path, f"sdists-v9/path/{n:016x}/revision.rev", value) for n in range(1000)]
-    begin = time.perf_counter()
+    begin = time.process_time()
     for path in paths:
         examine(str(tmp_path), path, "0.9.30")
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_walking_does_not_go_into_archives_and_sources(tmp_path: Path) -> None:

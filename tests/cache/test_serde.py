@@ -161,10 +161,10 @@ def _agree(shape: Any, data: bytes) -> None:
     ids=["deep arrays", "deep maps", "long", "long in long", "long map", "full", "hashes", "string", "bytes"],
 )
 def test_deep_nesting_and_huge_lengths_cost_little(data: bytes) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     for reader in READERS:
         assert not serde.accepts(reader.shape, data)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_every_release_since_0_1_32_has_a_reader_for_every_pointer() -> None:
