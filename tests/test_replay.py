@@ -108,6 +108,13 @@ def test_needing_code_is_past_the_entry_only_where_it_was_read() -> None:
     assert (before.verdict, before.past) == ("UNTESTED", False)
 
 
+def test_git_that_is_not_run_is_not_another_failure() -> None:
+    said = "error: Git operation failed\n  Caused by: process didn't exit successfully: `git init` (exit status: 77)\n"
+    seen = verdict(failed(CHAIN), ended(said), needed_code=True)
+    assert (seen.verdict, seen.past) == ("UNTESTED", True)
+    assert "needs code: git" in seen.reason
+
+
 # -- with real releases
 
 

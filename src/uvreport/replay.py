@@ -309,6 +309,8 @@ def judge(
         offline = "needs the network, and a replay has none"
         why = "the sandbox stood in the way" if class_ == "environment" else offline
         return verdict("UNTESTED", f"{so_far}{why} (uv said: {_said(chain)})", past=past)
+    if class_ == "git" and needed_code:
+        return verdict("UNTESTED", f"{so_far}needs code: git, which is not run", past=past)
     if class_ == "interpreter" and bundle.failure.class_ != class_:
         return verdict("UNTESTED", f"{so_far}the Python here does not suit (uv said: {_said(chain)})")
     return verdict("DIFFERENT", f"uv said: {_said(chain)}", signature(class_, have) if have else "")
