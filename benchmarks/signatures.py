@@ -41,8 +41,9 @@ RELEASES = (
     "0.11.29", "0.12.3", "0.12.24", "0.13.9",
 )  # fmt: skip
 WIDTHS = (40, 48, 60, 76, 80, 100, 132, 200)
-# The same defect of uv, reached in two ways; each is a case of its own.
-SAME_BUG: tuple[frozenset[str], ...] = ()
+# The same defect of uv, reached in two ways, each a case of its own: an entry by 0.6.7, read by 0.6.6 when it locks and
+# when it plans.
+SAME_BUG = (frozenset({"12274-planner-array-length", "12318-revision-array-length"}),)
 
 # Runs its arguments on a terminal of the given width and repeats what they print.
 ON_A_TERMINAL = """
@@ -138,10 +139,10 @@ def _shared(folder: Path, name: str, uvs: Path) -> Situation:
     facts = shared_cases.facts(name)
     named = facts["uv"]
     for release in [named["fails"], *named.get("written_by", [])]:
-        at = uvs / release / "bin"
-        at.mkdir(parents=True, exist_ok=True)
-        if not (at / "uv").exists():
-            os.symlink(releases.obtain(release).path, at / "uv")
+        have = Path(releases.obtain(release).path).parent
+        # The cases want a virtual environment with pip; what is none they make themselves.
+        if have.name == "bin" and (have / "pip").exists() and not (uvs / release).exists():
+            os.symlink(have.parent, uvs / release)
     case = shared_cases.build(name, folder, uvs)
     shell = subprocess.run(
         ["bash", "-c", f". {shlex.quote(str(folder / 'env.sh'))}; env -0"], capture_output=True, check=True

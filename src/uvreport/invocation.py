@@ -236,6 +236,18 @@ def uncached(invocation: Invocation) -> Invocation:
     return replace(invocation, options=_leading(invocation, invocation.options, "--no-cache"))
 
 
+def in_its_directory(invocation: Invocation) -> Invocation:
+    """The same, to be run in the directory that `--directory` names: a relative one would be entered twice."""
+    kept: list[str] = []
+    words = iter(invocation.options)
+    for word in words:
+        if word == "--directory":
+            next(words, None)
+        elif not word.startswith("--directory="):
+            kept.append(word)
+    return replace(invocation, options=tuple(kept))
+
+
 def offline(invocation: Invocation) -> Invocation:
     """The same with `--offline`: the flag, since the variable is unknown to older releases."""
     if "--offline" in invocation.options:

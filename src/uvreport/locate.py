@@ -19,6 +19,7 @@ from msgspec import Struct, to_builtins
 from uvreport import invocation as uv_command
 from uvreport.bundle import Culprit, Failure, Gap
 from uvreport.cache import buckets, examine, keys
+from uvreport.cache.entry import look_at
 from uvreport.failures import Evidence, FailureClass, recognise
 from uvreport.failures.chain import parse
 from uvreport.failures.signature import core, likeness, signature
@@ -83,20 +84,21 @@ class _Case:
         self.runs = 0
         self.want = core(seen.chain.frames, seen.chain.detail)
         self.until = _past(seen)
-        self._known: dict[tuple[str, ...], Answer] = {}
+        self._known: dict[tuple[bool, tuple[str, ...]], Answer] = {}
 
-    def without(self, paths: Iterable[str]) -> Answer:
-        """What the command does when these cache paths are gone."""
-        key = tuple(sorted(set(paths)))
+    def without(self, paths: Iterable[str], *, to_its_end: bool = False) -> Answer:
+        """What the command does when these cache paths are gone. `to_its_end`: never "past"."""
+        gone = tuple(sorted(set(paths)))
+        key = to_its_end, gone
         if key not in self._known:
             self.runs += 1
-            self._known[key] = self._run(self.seen.examined, key)
+            self._known[key] = self._run(self.seen.examined, gone, None if to_its_end else self.until)
         return self._known[key]
 
     def uncached(self) -> Answer:
-        return self._run(uv_command.uncached(self.seen.examined), ())
+        return self._run(uv_command.uncached(self.seen.examined), (), self.until)
 
-    def _run(self, command: Invocation, without: tuple[str, ...]) -> Answer:
+    def _run(self, command: Invocation, without: tuple[str, ...], until: re.Pattern[bytes] | None) -> Answer:
         from uvreport.environment import flaws
 
         loud = uv_command.verbose(command)
@@ -107,7 +109,7 @@ class _Case:
             timeout_s=self.timeout_s,
             without=without,
             replace=self.seen.replaced,
-            until=self.until,
+            until=until,
         )
         broken = (
             bool(flaws(self.places.venv, trial.look))
@@ -211,7 +213,7 @@ def _suspects(
     root = places.cache
     named = _cache_paths(" ".join((*chain.frames, chain.detail)), root)
     for path in named:
-        add((path,), 0)
+        add((_standing(root, path),), 0)
         add(examine.neighbours(root, path), 1)
     packages, digests = _sources(chain, places)
     if packages or digests:
@@ -229,11 +231,30 @@ def _suspects(
     ]
     bad = [(near, finding) for near, finding in findings if finding.verdict in _BADNESS]
     last = chain.frames[-1] if chain.frames else ""
-    bad.sort(key=lambda pair: (not _says(pair[1], last), _BADNESS[pair[1].verdict], pair[0], pair[1].path))
+    bad.sort(
+        key=lambda pair: (
+            pair[1].state == "missing",
+            not _says(pair[1], last),
+            _BADNESS[pair[1].verdict],
+            pair[0],
+            pair[1].path,
+        )
+    )
     unique: dict[str, Finding] = {}
     for _, finding in bad:
         unique.setdefault(finding.path, finding)
     return list(unique.values())
+
+
+def _standing(root: str, path: str) -> str:
+    """The path, or what stands in the way to it: a file for a directory, a directory that may not be entered."""
+    parts = path.split("/")
+    for i in range(1, len(parts)):
+        above = "/".join(parts[:i])
+        look = look_at(root, above, "")
+        if look.what not in {"dir", "missing"} or look.denied:
+            return above
+    return path
 
 
 def _says(finding: Finding, message: str) -> bool:
@@ -330,34 +351,74 @@ def _locked_sources(places: Places, packages: Sequence[str]) -> list[str]:
 
 def _confirmed(case: _Case, ranked: list[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...], str]:
     """The findings that are at fault, what has to go for the command to pass, and how that is known."""
+    root = case.places.cache
     tried: list[tuple[Finding, tuple[str, ...]]] = []
+    wide: list[tuple[Finding, tuple[str, ...]]] = []
     for finding in ranked[:12]:
-        for cure in cures(case.places.cache, finding):
+        steps = cures(root, finding)
+        narrow = steps[:-1] if "/" in finding.path and len(steps) > 1 else steps
+        for cure in narrow:
             if case.runs >= MOST_RUNS:
                 break
             said = case.without(cure)
+            if said == "past":
+                return _to_the_end(case, finding, cure, ranked)
             if said in GONE:
                 return (finding,), cure, said
-        tried.append((finding, cures(case.places.cache, finding)[0]))
-    if len(tried) > 1:
-        # Each alone may be held up by another: all of them together, then as few as possible.
-        everything = sorted({path for _, cure in tried for path in cure})
-        if case.without(everything) in GONE:
-            kept = _fewest([cure for _, cure in tried], case)
-            guilty = tuple(finding for finding, cure in tried if cure in kept)
-            return (
-                guilty,
-                tuple(sorted({path for cure in kept for path in cure})),
-                case.without(sorted({path for cure in kept for path in cure})),
-            )
+        tried.append((finding, narrow[0]))
+        wide.append((finding, steps[-1]))
+    # Each alone may be held up by another: all of them together, then as few as possible.
+    together = [*tried, *((f, cures(root, f)[0]) for f in ranked[12:] if f.verdict == "fatal")]
+    if len(together) > 1 and case.without(_paths(cure for _, cure in together)) in GONE:
+        return _of_several(case, together)
+    for finding, cure in wide:
+        if case.runs < MOST_RUNS and (said := case.without(cure)) in GONE:
+            return (finding,), cure, said
     return (), (), ""
 
 
-def _fewest(cures_: list[tuple[str, ...]], case: _Case) -> list[tuple[str, ...]]:
-    kept = list(cures_)
-    for cure in list(cures_):
+def _to_the_end(
+    case: _Case, first: Finding, cure: tuple[str, ...], ranked: list[Finding]
+) -> tuple[tuple[Finding, ...], tuple[str, ...], str]:
+    """The culprit without which uv goes on to build, and those that fail once the build is done.
+
+    Only where some other entry is one that the release fails on is the build waited for.
+    """
+    root = case.places.cache
+    more = {f.path: f for f in (*ranked, *_locked(case)) if f.verdict == "fatal" and f.path not in cure}
+    if not more or case.without(cure, to_its_end=True) in GONE:
+        return (first,), cure, "past"
+    several = [(first, cure), *((f, cures(root, f)[0]) for f in more.values())]
+    if case.without(_paths(c for _, c in several), to_its_end=True) not in GONE:
+        return (first,), cure, "past"
+    return _of_several(case, several, to_its_end=True)
+
+
+def _locked(case: _Case) -> list[Finding]:
+    """The entries of every local source in the lockfile, examined."""
+    digests = {d for source in _locked_sources(case.places, ()) for d in keys.candidates(source)}
+    found = examine.find(case.places.cache, digests=digests) if digests else ()
+    return [examine.examine(case.places.cache, path, case.uv.release) for path in found[:MOST_SUSPECTS]]
+
+
+def _of_several(
+    case: _Case, several: list[tuple[Finding, tuple[str, ...]]], *, to_its_end: bool = False
+) -> tuple[tuple[Finding, ...], tuple[str, ...], str]:
+    kept = _fewest([cure for _, cure in several], case, to_its_end=to_its_end)
+    cure = _paths(kept)
+    guilty = {finding.path: finding for finding, own in several if own in kept}
+    return tuple(guilty.values()), cure, case.without(cure, to_its_end=to_its_end)
+
+
+def _paths(cures_: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({path for cure in cures_ for path in cure}))
+
+
+def _fewest(cures_: list[tuple[str, ...]], case: _Case, *, to_its_end: bool = False) -> list[tuple[str, ...]]:
+    kept = list(dict.fromkeys(cures_))
+    for cure in list(kept):
         rest = [other for other in kept if other != cure]
-        if rest and case.runs < MOST_RUNS and case.without({p for c in rest for p in c}) in GONE:
+        if rest and case.runs < MOST_RUNS and case.without(_paths(rest), to_its_end=to_its_end) in GONE:
             kept = rest
     return kept
 
@@ -370,6 +431,11 @@ def cures(root: str, finding: Finding) -> list[tuple[str, ...]]:
     path = finding.path
     top = path.split("/")[0]
     steps: list[tuple[str, ...]] = []
+    if path == top:
+        steps.append((top,))
+        if buckets.kind_of(top) == "archive":  # older releases believe what points into it
+            steps.append((top, *_pointers_to(root, top, "")))
+        return steps
     if buckets.kind_of(top) == "archive":
         archive = "/".join(path.split("/")[:2])
         steps.append(tuple(sorted({*_pointers_to(root, archive, finding.package), archive})))
@@ -393,7 +459,11 @@ def _pointers_to(root: str, archive: str, package: str) -> list[str]:
         found = [
             path
             for path in paths
-            if not path.startswith("archive-") and archive in examine.examine(root, path, "").links_to
+            if not path.startswith("archive-")
+            and any(
+                target == archive or target.startswith(archive + "/")
+                for target in examine.examine(root, path, "").links_to
+            )
         ]
         if found:
             return found
@@ -416,6 +486,9 @@ def _by_elimination(
         if case.runs >= MOST_RUNS or case.without((top,)) not in GONE:
             continue
         read = [path for path in sorted(seen.trial.reads or ()) if path.startswith(top + "/")]
+        # What is in a checkout is no entry of its own: uv makes all of it anew or nothing.
+        depth = 4 if buckets.kind_of(top) == "git" else 99
+        read = list(dict.fromkeys("/".join(path.split("/")[:depth]) for path in read))
         for path in read[:8]:
             if case.without((path,)) in GONE:
                 return (examine.examine(root, path, release),), (path,), case.without((path,))
@@ -442,12 +515,20 @@ def _located(
     how: str = "",
     seen: Observation | None = None,
 ) -> Located:
-    missing = tuple(sorted({path for finding in guilty for path in finding.missing}))
+    missing = tuple(
+        sorted(
+            {
+                path
+                for finding in guilty
+                for path in (finding.missing or ((finding.path,) if finding.state == "missing" else ()))
+            }
+        )
+    )
     at_fault: list[Finding] = []
     for finding in guilty:
         if finding.damaged:  # an archive is at fault by the files in it
             at_fault += [examine.examine(places.cache, path, run.uv.release) for path in finding.damaged[:20]]
-        elif not finding.missing:
+        elif not finding.missing and finding.state != "missing":
             at_fault.append(finding)
     kind = recognise(
         Evidence(
@@ -470,6 +551,7 @@ def _located(
     if seen and seen.flaws:
         packages = tuple(dict.fromkeys(flaw.package for flaw in seen.flaws))
     packages = tuple(dict.fromkeys((*packages, *(f.package for f in guilty if f.package))))
+    at_fault = list({finding.path: finding for finding in at_fault}.values())
     kinds = [finding.kind for finding in guilty]
     failure = Failure(
         class_=kind.name,
@@ -488,6 +570,8 @@ def _located(
         around |= dict.fromkeys(
             p for p in seen.trial.reads or () if not p.startswith(("archive-", "interpreter-"))
         )
+        if any(frame.startswith("Failed to install") for frame in chain.frames):
+            around |= dict.fromkeys(_installed_beside(places.cache, (*(seen.trial.reads or ()), *around)))
     return Located(
         failure=failure,
         culprits=tuple(_culprit(places.cache, finding, confirmed) for finding in at_fault),
@@ -497,6 +581,35 @@ def _located(
         around=tuple(sorted(set(around) - {finding.path for finding in at_fault})),
         triage=triage,
     )
+
+
+_MOST_BESIDE = 60
+
+
+def _installed_beside(root: str, read: Iterable[str]) -> list[str]:
+    """What uv needs of the other unpacked wheels that the run came to: their metadata, none of their code.
+
+    uv installs wheels side by side, and one that its pointer leads to in vain would be another failure.
+    """
+    archives: dict[str, None] = {}
+    for path in sorted(set(read)):
+        if buckets.kind_of(path.split("/")[0]) in {"wheels", "sdists"}:
+            links = examine.examine(root, path, "").links_to
+            archives |= dict.fromkeys(link for link in links if link.startswith("archive-"))
+    found: list[str] = []
+    for archive in list(archives)[:_MOST_BESIDE]:
+        full = os.path.join(root, *archive.split("/"))
+        try:
+            infos = [name for name in os.listdir(full) if name.endswith(".dist-info")]
+        except OSError:
+            continue
+        found += [
+            f"{archive}/{info}/{name}"
+            for info in infos
+            for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")
+            if os.path.isfile(os.path.join(full, info, name))
+        ]
+    return found
 
 
 def _closed(root: str) -> tuple[Gap, ...]:

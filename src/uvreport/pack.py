@@ -210,10 +210,10 @@ def save(data: bytes, path: str | os.PathLike[str]) -> None:
 
 
 def _explain(error: OSError, target: str, folder: str) -> NoReturn:
-    hint = "Name another directory with --output DIR."
+    hint = "Name another place with --output."
     if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}:
         message = f"{target} was not written: no space is left in {folder} ({error.strerror})."
-        hint = "Free some space, or name another directory with --output DIR."
+        hint = "Free some space, or name another place with --output."
     elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         message = f"{target} was not written: {folder} is not writable ({error.strerror})."
     elif error.errno in {errno.ENOENT, errno.ENOTDIR}:

@@ -190,6 +190,14 @@ def obtain(
     return found
 
 
+def of_reporter(release: str, *, progress: Progress | None = None) -> Uv:
+    """The uv of the release that a bundle names. It is a stranger's word: never taken for a path, which would be run."""
+    if not _RELEASE.fullmatch(release):
+        said = f"says {release!r}, which is not a uv release" if release else "does not say which uv failed"
+        raise NoUsableUvError(f"The bundle {said}.", hint="Name one with --uv RELEASE.")
+    return obtain(release, progress=progress)
+
+
 def resolve(
     text: str,
     *,
@@ -210,7 +218,7 @@ def resolve(
         return obtain(text, offline=offline, progress=progress, environ=env)
     path = os.path.abspath(os.path.expanduser(text))
     if os.path.isdir(path):
-        raise NoUsableUvError(f"{text} is a directory, not a uv.", hint="Name the executable in it.")
+        raise NoUsableUvError(f"{text!r} is a directory, not a uv.", hint="Name the executable in it.")
     if not os.path.exists(path):
         raise NoUsableUvError(
             f"{text!r} is neither a uv release nor a file.",

@@ -316,9 +316,16 @@ def judge(
     return verdict("DIFFERENT", f"uv said: {_said(chain)}", signature(class_, have) if have else "")
 
 
-def prove(bundle: Bundle, uv: Uv, *, trust: bool = False, timeout_s: float = TIMEOUT_S) -> Proof:
+def prove(
+    bundle: Bundle,
+    uv: Uv,
+    *,
+    trust: bool = False,
+    allow_code: bool = False,
+    timeout_s: float = TIMEOUT_S,
+) -> Proof:
     """The verdict of the replay that a bundle goes through before it is written."""
-    seen = contained(bundle, uv, trust=trust, timeout_s=timeout_s)
+    seen = contained(bundle, uv, trust=trust, allow_code=allow_code, timeout_s=timeout_s)
     v = seen.verdict
     return Proof(verdict=v.verdict, uv=v.uv, reason=v.reason, signature=v.signature, isolation=seen.isolation)
 

@@ -154,6 +154,8 @@ def _snapshot(request: Request, tell: Callable[[Stage], None], meanwhile: Execut
     where = whereabouts(
         command, uv, request.environ, request.cwd, project=request.project, cache_dir=request.cache_dir
     )
+    if os.path.isdir(where.places.cwd):
+        command = invocation.in_its_directory(command)
     env = {**request.environ, "UV_CACHE_DIR": where.places.cache}
     tell(Stage.OBSERVE)
     _begin(meanwhile, uv, where)

@@ -144,16 +144,24 @@ def _place(keep: str | None, bundle: Bundle) -> Iterator[str]:
         try:
             os.makedirs(keep, mode=0o700, exist_ok=True)
         except OSError as error:
-            raise CannotWriteError(f"{keep} cannot be made: {error.strerror}.") from error
+            raise CannotWriteError(
+                f"{keep} cannot be made: {error.strerror}.", hint="Name another directory with --keep DIR."
+            ) from error
         if os.listdir(keep):
             raise CannotWriteError(f"{keep} is not empty.", hint="Name a directory that is not there yet.")
         yield os.path.realpath(keep)
         return
     parent = os.path.realpath(tempfile.gettempdir())
     # On a filesystem that keeps no times of access it cannot be seen what uv reads.
-    unseen = hasattr(os, "ST_NOATIME") and bool(os.statvfs(parent).f_flag & os.ST_NOATIME)
-    if (unseen or len(bundle.members) > _MANY) and os.access(_MEMORY, os.W_OK) and _fits(bundle):
+    flags = os.statvfs(parent).f_flag if hasattr(os, "ST_NOATIME") else 0
+    unseen, unrun = bool(flags & getattr(os, "ST_NOATIME", 0)), bool(flags & getattr(os, "ST_NOEXEC", 0))
+    if (unseen or unrun or len(bundle.members) > _MANY) and os.access(_MEMORY, os.W_OK) and _fits(bundle):
         parent = _MEMORY
+    elif unrun:
+        raise CannotWriteError(
+            f"Nothing can be started in {parent}: it is mounted noexec.",
+            hint="Name a directory of another file system with TMPDIR.",
+        )
     base = trees.throwaway(parent)
     try:
         yield base

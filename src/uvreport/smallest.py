@@ -24,6 +24,7 @@ from uvreport.cache.examine import examine, shard_of
 from uvreport.cache.layout import parse as place_of
 from uvreport.errors import BadBundleError, UsageError, UvreportError
 from uvreport.failures.chain import parse
+from uvreport.isolate import trees
 from uvreport.locate import named_packages
 from uvreport.minimize import problem
 from uvreport.replay import TIMEOUT_S, contained
@@ -88,6 +89,8 @@ class Judge:
                 timeout_s=self.timeout_s,
             )
         except (BadBundleError, UsageError) as error:
+            if self.replayed is None:  # no cut did that: it is the bundle as it came
+                raise
             return minimize.Answer(same=False, reason=error.message)
         verdict = seen.verdict
         # A reason beside REPRODUCED says that only the innermost cause is the same.
@@ -123,7 +126,8 @@ def _found(bundle: Bundle, paths: Sequence[str], release: str) -> list[Finding]:
     """What there is to say of these entries, with what they lead to, put on disk for a moment."""
     if not paths:
         return []
-    with tempfile.TemporaryDirectory(prefix="uvreport-") as root:
+    root = trees.throwaway(os.path.realpath(tempfile.gettempdir()))
+    try:
         put: set[str] = set()
         wanted = {shard_of(path) or path for path in paths}
         found: list[Finding] = []
@@ -136,6 +140,8 @@ def _found(bundle: Bundle, paths: Sequence[str], release: str) -> list[Finding]:
             found = [examine(root, path, release) for path in paths]
             wanted = {target for one in found for target in one.links_to}
         return found
+    finally:
+        trees.remove(root)
 
 
 def _within(path: str, folder: str) -> bool:

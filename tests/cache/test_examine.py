@@ -355,7 +355,7 @@ def test_the_url_that_was_fetched_files_the_entry(tmp_path: Path, failing: Calla
 # Garbage.
 
 PATHS = [
-    "CACHEDIR.TAG", "sdists-v9/.git", f"sdists-v9/path/{D}/revision.rev", f"sdists-v9/url/{D}/revision.http",
+    "CACHEDIR.TAG", "sdists-v9", "sdists-v9/.git", f"sdists-v9/path/{D}/revision.rev", f"sdists-v9/url/{D}/revision.http",
     "built-wheels-v2/pypi/a/1.0/manifest.msgpack", f"sdists-v9/pypi/a/1.0/{ID21}/metadata.msgpack",
     f"sdists-v9/git/{D}/{D}/hashes.msgpack", f"sdists-v9/path/{D}/{ID21}/a-1.0-py3-none-any",
     f"sdists-v9/path/{D}/{ID21}/a-1.0-py3-none-any.whl", "wheels-v0/pypi/a/a-1-py3-none-any.http",

@@ -105,6 +105,19 @@ def test_what_is_wrong_with_a_lockfile_counts_and_in_which_line_does_not():
     assert normalise(one) != normalise(one.replace("version", "source"))
 
 
+def test_a_wrapped_exception_is_the_one_that_is_not_wrapped():
+    detail = "Traceback (most recent call last):\n  File 'x'\nRuntimeError: headers not found; set GEO_HOME\n\nmore\n"
+    wrapped = detail.replace("headers not", "headers\n  not")
+    assert core(("Failed",), detail) == core(("Failed",), wrapped)
+    assert core(("Failed",), detail) != core(("Failed",), detail.replace("GEO_HOME", "OTHER"))
+
+
+def test_which_hook_of_a_backend_was_called_does_not_count():
+    one = "Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"
+    assert normalise(one) == normalise(one.replace("build_wheel", "get_requires_for_build_wheel"))
+    assert normalise(one) != normalise(one.replace("setuptools", "hatchling"))
+
+
 def test_where_an_entry_was_cut_does_not_count():
     assert normalise("unexpected end of file") == normalise("failed to fill whole buffer")
 

@@ -101,7 +101,7 @@ def examine(root: str, path: str, release: str) -> Finding:
         # Its own readers say whether it is sound; the release in question never looks.
         look = look_at(root, path, used_by.last, follow=entry.stands != "link")
     judged = _judge(entry, look)
-    if entry is None or (place.kind and used_by is None):
+    if (entry is None and not look.denied) or (place.kind and used_by is None):
         judged = _unknown(look)
     elif own != top:
         said = f"; {judged.reason}" if judged.reason else ""
@@ -142,7 +142,7 @@ def _judge(entry: EntryKind | None, look: Look) -> Judgement:
             verdict="ignored", state="missing", reason="there is nothing at this path", writers=()
         )
     if entry is None:
-        return _unknown(look)
+        return _unknown(look) if not look.denied else _denied(look, "fatal")
     fits = entry.stands in {"any", "link", look.what}
     if not fits and look.what == "link":
         return Judgement(
@@ -158,13 +158,19 @@ def _judge(entry: EntryKind | None, look: Look) -> Judgement:
             reason=f"{_STANDS[look.what]} stands where {_STANDS.get(entry.stands, 'something else')} should be",
         )  # fmt: skip
     if look.denied:
-        return Judgement(
-            verdict=entry.denied(look), state="unreadable", innermost="Permission denied (os error 13)",
-            reason=f"its mode {look.mode:03o} does not allow reading it",
-        )  # fmt: skip
+        return _denied(look, entry.denied(look))
     if look.data is None:
         return Judgement(verdict="unknown", state="unknown", reason="its content could not be read here")
     return entry.judge(look)
+
+
+def _denied(look: Look, verdict: Verdict) -> Judgement:
+    return Judgement(
+        verdict=verdict,
+        state="unreadable",
+        innermost="Permission denied (os error 13)",
+        reason=f"its mode {look.mode:03o} does not allow reading it",
+    )
 
 
 def _unknown(look: Look) -> Judgement:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import errno
 import importlib
 import signal
 import sys
@@ -10,7 +13,7 @@ from typing import Any
 import click
 
 from uvreport import __version__
-from uvreport.errors import UvreportError
+from uvreport.errors import CannotWriteError, UvreportError
 
 # Help texts stand here so that `uvreport --help` imports no command.
 COMMANDS = {
@@ -63,22 +66,47 @@ def group() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and end the process with the documented exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    as_json = "--json" in _before_the_command(arguments)
     try:
         code: Any = group.main(arguments, prog_name="uvreport", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         _tidy()
-        _say("Interrupted. Nothing was written.")
+        message = "Interrupted. Nothing was written."
+        if as_json:
+            _print_error(message, "", 130)
+        _say(message)
         sys.exit(130)
     except click.ClickException as error:
+        if as_json:
+            _print_error(error.format_message(), "See --help.", error.exit_code)
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _THE_MACHINES:
+            raise  # a bug: then its traceback is wanted
+        _fail(_refused(error), as_json=as_json)
     except UvreportError as error:
-        _fail(error, as_json="--json" in _before_the_command(arguments))
+        _fail(error, as_json=as_json)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked is done: nothing is left to be interrupted
     sys.exit(code if isinstance(code, int) else 0)
+
+
+# What a machine says when it cannot give what a program may well ask of it.
+_THE_MACHINES = {
+    errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)
+}  # fmt: skip
+
+
+def _refused(error: OSError) -> CannotWriteError:
+    """The sentence for a machine that did not let us do what we have to."""
+    where = f" ({error.filename})" if error.filename else ""
+    return CannotWriteError(
+        f"The machine did not let uvreport go on: {error.strerror}{where}.",
+        hint="Free what is short; TMPDIR names another place for temporary files.",
+    )
 
 
 def _tidy() -> None:
@@ -87,6 +115,7 @@ def _tidy() -> None:
     trees = sys.modules.get("uvreport.isolate.trees")
     if trees is not None:
         trees.remove_all()
+        atexit.register(trees.remove_all)  # threads are waited for before that; till then they may be at it
 
 
 def _before_the_command(arguments: list[str]) -> list[str]:
@@ -95,14 +124,19 @@ def _before_the_command(arguments: list[str]) -> list[str]:
 
 def _fail(error: UvreportError, *, as_json: bool) -> None:
     if as_json:
-        import json
-
-        said = {"error": {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}}
-        click.echo(json.dumps(said, indent=2))
+        _print_error(error.message, error.hint, error.exit_code)
     _say(error.message)
     if error.hint:
         _say(f"Hint: {error.hint}")
     sys.exit(error.exit_code)
+
+
+def _print_error(message: str, hint: str, exit_code: int) -> None:
+    import json
+
+    said = {"error": {"message": message, "hint": hint, "exit_code": exit_code}}
+    with contextlib.suppress(OSError):  # standard output itself may be what is full
+        click.echo(json.dumps(said, indent=2))
 
 
 def _say(text: str) -> None:

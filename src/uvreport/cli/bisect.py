@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from uvreport.cli.seconds import Seconds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
@@ -24,7 +26,7 @@ KEPT_AHEAD = 2  # so many of those that may be asked are fetched
 
 
 @click.command()
-@click.argument("bundle", type=click.Path())
+@click.argument("bundle", type=click.Path(readable=False))
 @click.option("--good", "goods", metavar="RELEASE", multiple=True,
               help="Search no further than this release, which does not fail. Once for each side.")  # fmt: skip
 @click.option("--bad", metavar="RELEASE", help="Start here (default: the reporter's release).")
@@ -37,7 +39,7 @@ KEPT_AHEAD = 2  # so many of those that may be asked are fetched
 @click.option(
     "--changelog",
     metavar="FILE",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="uv's CHANGELOG.md: print what changed in between.",
 )
 @click.option(
@@ -48,9 +50,7 @@ KEPT_AHEAD = 2  # so many of those that may be asked are fetched
 @click.option(
     "--jobs", metavar="N", type=click.IntRange(min=1), help="Runs at once (default: one for each core)."
 )
-@click.option(
-    "--timeout", "timeout_s", metavar="SECONDS", type=click.FloatRange(min=1), default=60.0, show_default=True
-)
+@click.option("--timeout", "timeout_s", metavar="SECONDS", type=Seconds(), default=60.0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     bundle: str,
@@ -153,6 +153,11 @@ def row_of(
     if not start:
         raise UsageError(
             "The bundle does not say which release failed.", hint="Name one that fails with --bad RELEASE."
+        )
+    if not releases.is_release(start):
+        raise UsageError(
+            f"The bundle says {start!r}, which is not a uv release.",
+            hint="Name one that fails with --bad RELEASE.",
         )
     everything = sorted({*releases.known(), start, *goods}, key=releases.order)
     at = releases.order(start)

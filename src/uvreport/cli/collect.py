@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uvreport.bundle import Stage
+from uvreport.cli.seconds import Seconds
 from uvreport.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Leave out the facts of one collector (see docs/cli.md).",
 )
-@click.option("--timeout", "timeout_s", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
+@click.option("--timeout", "timeout_s", metavar="SECONDS", type=Seconds(), default=120.0, show_default=True,
               help="How long the command may take on the copy.")  # fmt: skip
 @click.option(
     "--private",

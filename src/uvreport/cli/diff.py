@@ -8,8 +8,8 @@ import click
 
 
 @click.command()
-@click.argument("a", type=click.Path())
-@click.argument("b", type=click.Path())
+@click.argument("a", type=click.Path(readable=False))
+@click.argument("b", type=click.Path(readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(a: str, b: str, as_json: bool) -> None:
     """What differs between the bundles A and B: failure, command, uv, system, Python, variables, settings, entries, files.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uvreport.cli.seconds import Seconds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", type=click.Path())
+@click.argument("bundle", type=click.Path(readable=False))
 @click.option(
     "--output", "-o", metavar="OUT", help="The file to write (default: NAME.min.uvreport.zip beside it)."
 )
 @click.option("--uv", "release", metavar="RELEASE|PATH", help="Which uv (default: the reporter's release).")
 @click.option(
-    "--timeout-s", metavar="SECONDS", type=click.FloatRange(min=1), default=60.0, show_default=True,
+    "--timeout", "--timeout-s", "timeout_s", metavar="SECONDS", type=Seconds(), default=60.0, show_default=True,
     help="How long one run may take.",
 )  # fmt: skip
 @click.option(
@@ -58,21 +60,19 @@ def command(
     from msgspec.structs import replace
 
     from uvreport import pack, render
-    from uvreport.errors import CannotWriteError
     from uvreport.isolate import trees
     from uvreport.minimize import problem
-    from uvreport.releases import resolve
+    from uvreport.releases import of_reporter, resolve
     from uvreport.replay import prove
     from uvreport.smallest import Judge, restated, search
 
     begin = time.monotonic()
     path = output or _beside(bundle)
-    if os.path.lexists(path):
-        raise CannotWriteError(f"{path} is there already.", hint="Name another file with -o OUT.")
     original = pack.open_bundle(bundle)
+    _check_place(path)  # before the search, which takes its time
     with open(bundle, "rb") as file:
         given = file.read()
-    uv = resolve(release or original.run.uv.release)
+    uv = of_reporter(original.run.uv.release) if release is None else resolve(release)
     judge = Judge(original, uv, timeout_s=timeout_s, trust=trust, allow_code=allow_code)
     last: Step[Bundle] | None = None
     stopped = ""
@@ -95,12 +95,14 @@ def command(
         original, last.best, judge.replayed, uv=uv, digest=hashlib.sha256(given).hexdigest(), clean=_cleaner()
     )
     smaller = pack.fit(smaller)
-    proof = prove(pack.open_bundle(pack.write(smaller, "", "")), uv, trust=trust, timeout_s=timeout_s)
+    packed = pack.open_bundle(pack.write(smaller, "", ""))
+    proof = prove(packed, uv, trust=trust, allow_code=allow_code, timeout_s=timeout_s)
     smaller = replace(smaller, proof=proof)
     name = os.path.basename(path)
     data = pack.write(
         smaller, render.issue(smaller, file_name=name), render.report_html(smaller, file_name=name)
     )
+    _check_place(path)  # another may have been there first
     pack.save(data, path)
     members = [sum(m.path.startswith(problem.RESTORED) for m in b.members) for b in (original, smaller)]
     said = {
@@ -138,6 +140,25 @@ def _beside(bundle: str) -> str:
 
     stem = bundle[: -len(SUFFIX)] if bundle.endswith(SUFFIX) else os.path.splitext(bundle)[0]
     return f"{stem}.min{SUFFIX}"
+
+
+def _check_place(path: str) -> None:
+    """Raises CannotWriteError where nothing can be written at `path`, as far as can be told without writing."""
+    from uvreport.errors import CannotWriteError
+
+    hint = "Name another file with -o OUT."
+    folder, name = os.path.split(path)
+    if os.path.lexists(path):
+        raise CannotWriteError(f"{path} is there already.", hint=hint)
+    if not os.path.isdir(folder or "."):
+        raise CannotWriteError(f"{path} cannot be written: {folder} is not a directory.", hint=hint)
+    if not os.access(folder or ".", os.W_OK | os.X_OK):
+        raise CannotWriteError(f"{path} cannot be written: {folder or '.'} is not writable.", hint=hint)
+    if len(os.fsencode(name)) > _LONGEST:
+        raise CannotWriteError(f"{path} cannot be written: the name is too long.", hint=hint)
+
+
+_LONGEST = 200  # bytes of a name; while it is written, it has some more
 
 
 def _cleaner() -> Callable[[str], str]:

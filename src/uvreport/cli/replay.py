@@ -12,6 +12,7 @@ import click
 from msgspec import Struct
 
 from uvreport.bundle import Bundle, Uv, Verdict
+from uvreport.cli.seconds import Seconds
 from uvreport.pythons import Python  # noqa: TC001 msgspec reads the annotation
 from uvreport.transplant import Move  # noqa: TC001 msgspec reads the annotation
 
@@ -35,7 +36,7 @@ class _Job(Struct, frozen=True, kw_only=True):
 
 
 @click.command()
-@click.argument("bundles", metavar="BUNDLE...", type=click.Path(), nargs=-1, required=True)
+@click.argument("bundles", metavar="BUNDLE...", type=click.Path(readable=False), nargs=-1, required=True)
 @click.option(
     "--uv",
     "uvs",
@@ -73,9 +74,7 @@ class _Job(Struct, frozen=True, kw_only=True):
 @click.option(
     "--jobs", metavar="N", type=click.IntRange(min=1), help="Replays at once (default: one for each core)."
 )
-@click.option(
-    "--timeout", "timeout_s", metavar="SECONDS", type=click.FloatRange(min=1), default=60.0, show_default=True
-)
+@click.option("--timeout", "timeout_s", metavar="SECONDS", type=Seconds(), default=60.0, show_default=True)
 @click.option(
     "--exit-status",
     is_flag=True,
@@ -167,7 +166,7 @@ def _releases(
 ) -> Callable[[Bundle], Iterable[tuple[str, Uv | None, str]]]:
     """Gives, for a bundle, each release that is wanted, its uv, and why there is none."""
     from uvreport.errors import NoUsableUvError
-    from uvreport.releases import on_disk, order, resolve
+    from uvreport.releases import of_reporter, on_disk, order, resolve
 
     at_hand = on_disk() if matrix and not uvs else ()
     found: dict[str, tuple[Uv | None, str]] = {}
@@ -178,7 +177,7 @@ def _releases(
         for name in names:
             if name not in found:
                 try:
-                    found[name] = (resolve(name), "")
+                    found[name] = (resolve(name) if name in uvs else of_reporter(name), "")
                 except NoUsableUvError as error:
                     if len(names) < 2 and len(opened) < 2:
                         raise

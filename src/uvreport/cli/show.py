@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", type=click.Path())
+@click.argument("bundle", type=click.Path(readable=False))
 @click.option("--issue", is_flag=True, help="Print the issue text.")
 @click.option("--member", metavar="PATH", help="Print one member, as it is.")
 @click.option(

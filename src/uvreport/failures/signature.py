@@ -51,6 +51,14 @@ _TOKENS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # What a TOML parser says of a syntax error changed with uv 0.8.0: there the place is what stays.
     (re.compile(r"(?<=TOML parse error at line )(\d+, column \d+)\b.*", re.DOTALL), r"\1"),
+    # Which hook of a backend is called first differs by release.
+    (
+        re.compile(
+            r"(?<=\w)\.(?:build_(?:wheel|sdist|editable)|prepare_metadata_for_build_(?:wheel|editable)"
+            r"|get_requires_for_build_(?:wheel|sdist|editable))\b(?=\W* failed)"
+        ),
+        "",
+    ),
     (re.compile(r"\b(?:system|search) path\b"), "path"),
     (re.compile(r":\d+:\d+$"), ""),  # line and column of a panic move with every release
 )
@@ -94,10 +102,16 @@ def core(frames: Sequence[str], detail: str = "") -> tuple[str, ...]:
 
 
 def last_exception(detail: str) -> str:
-    """The last `Type: message` line of a traceback in `detail`, "" when there is none."""
-    return next(
-        (line.strip() for line in reversed(detail.splitlines()) if _EXCEPTION.match(line.strip())), ""
-    )
+    """The last `Type: message` of a traceback in `detail`, "" when there is none.
+
+    With the lines below it, up to an empty one: a terminal that is narrow has wrapped the message.
+    """
+    lines = [line.strip() for line in detail.splitlines()]
+    last = next((i for i in range(len(lines) - 1, -1, -1) if _EXCEPTION.match(lines[i])), None)
+    if last is None:
+        return ""
+    end = next((i for i in range(last, len(lines)) if not lines[i]), len(lines))
+    return " ".join(lines[last:end])
 
 
 def normalise(text: str) -> str:

@@ -11,10 +11,11 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from msgspec import Struct
 
+from uvreport.errors import UsageError
 from uvreport.isolate import launcher, syscalls
 from uvreport.isolate.launcher import CANNOT, CANNOT_PREFIX
 
@@ -115,8 +116,14 @@ def could_not(exit_code: int | None, stderr: str) -> str:
 
 
 def forced() -> str:
-    """The branch that UVREPORT_ISOLATION asks for, "" for none in particular."""
-    return os.environ.get(VARIABLE, "").strip().lower()
+    """The branch that UVREPORT_ISOLATION asks for, "" for none in particular. Raises UsageError for no such thing."""
+    asked = os.environ.get(VARIABLE, "").strip().lower()
+    if asked and asked not in get_args(Name):
+        raise UsageError(
+            f"{VARIABLE} is {asked!r}, which is no way to contain anything.",
+            hint=f"Say {', '.join(get_args(Name)[:-1])} or {get_args(Name)[-1]}, or leave it unset.",
+        )
+    return asked
 
 
 def method(force: str | None = None) -> Method:

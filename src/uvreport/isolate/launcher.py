@@ -398,7 +398,7 @@ def _remove(path: bytes) -> None:
             os.rmdir(path)
         else:
             os.remove(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter: a file stands where its folder should
         pass
 
 
