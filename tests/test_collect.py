@@ -288,9 +288,15 @@ def test_a_cache_that_may_not_be_read_is_a_permission_failure_with_a_gap(
     assert any(gap["what"] == "what the cache holds" for gap in said["gaps"])
 
 
-@pytest.mark.parametrize("delay_s", [0.2, 0.5, 0.9, 1.4])
+@pytest.mark.parametrize(
+    ("delay_s", "number", "code"),
+    [
+        (0.2, signal.SIGINT, 130), (0.5, signal.SIGINT, 130), (0.9, signal.SIGINT, 130), (0.4, signal.SIGTERM, 143),
+        (0.8, signal.SIGTERM, 143),
+    ],
+)  # fmt: skip
 def test_an_interrupt_leaves_nothing_behind_and_says_so(
-    failing: Failing, tmp_path: Path, delay_s: float
+    failing: Failing, tmp_path: Path, delay_s: float, number: int, code: int
 ) -> None:
     state = failing("seed")
     out = tmp_path / "out"
@@ -307,12 +313,12 @@ def test_an_interrupt_leaves_nothing_behind_and_says_so(
         start_new_session=True,
     )
     time.sleep(delay_s)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
     if len(list(out.iterdir())) == 2:  # it was done before the signal came
         assert "Traceback" not in error
         return
-    assert process.returncode == 130, error
+    assert process.returncode == code, error
     assert "Traceback" not in error
     assert list(out.iterdir()) == []
     assert list(scratch.iterdir()) == []

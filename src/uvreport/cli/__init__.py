@@ -67,15 +67,33 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line and end the process with the documented exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     as_json = "--json" in _before_the_command(arguments)
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        _run(arguments, as_json=as_json)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """Somebody asked the process to end, as `timeout` and build servers do: to be tidied up like an interrupt."""
+
+
+def _terminated(_number: int, _frame: object) -> None:
+    raise _TerminatedError
+
+
+def _run(arguments: list[str], *, as_json: bool) -> None:
     try:
         code: Any = group.main(arguments, prog_name="uvreport", standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (click.exceptions.Abort, KeyboardInterrupt) as interrupt:
         _tidy()
         message = "Interrupted. Nothing was written."
+        # click wraps what it catches.
+        code = 143 if isinstance(interrupt.__cause__ or interrupt, _TerminatedError) else 130
         if as_json:
-            _print_error(message, "", 130)
+            _print_error(message, "", code)
         _say(message)
-        sys.exit(130)
+        sys.exit(code)
     except click.ClickException as error:
         if as_json:
             _print_error(error.format_message(), "See --help.", error.exit_code)
@@ -112,6 +130,7 @@ def _refused(error: OSError) -> CannotWriteError:
 def _tidy() -> None:
     """Takes away what an interrupt left half removed; a second one does not get in its way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     trees = sys.modules.get("uvreport.isolate.trees")
     if trees is not None:
         trees.remove_all()
