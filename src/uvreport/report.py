@@ -31,7 +31,7 @@ from uvreport.redact.rule import Rule
 from uvreport.registry import exports
 from uvreport.replay import prove
 from uvreport.sandbox import prepare
-from uvreport.scene import Whereabouts, find_uv, whereabouts
+from uvreport.scene import Whereabouts, find_uv, in_its_directory, whereabouts
 from uvreport.shadow import open_shadow
 from uvreport.smallest import lean
 from uvreport.steady import steady
@@ -156,6 +156,7 @@ def _snapshot(request: Request, tell: Callable[[Stage], None], meanwhile: Execut
     )
     if os.path.isdir(where.places.cwd):
         command = invocation.in_its_directory(command)
+        request = replace(request, environ=in_its_directory(request.environ))
     env = {**request.environ, "UV_CACHE_DIR": where.places.cache}
     tell(Stage.OBSERVE)
     _begin(meanwhile, uv, where)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from uvreport import uv as uv_door
 from uvreport.bundle import Places, Uv
+from uvreport.cache.entry import before
 from uvreport.errors import NoUsableUvError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,25 @@ def find_uv(named: str | None, word: str, environ: Mapping[str, str]) -> Uv:
     return uv_door.identify(found[0], env=environ)
 
 
+# The directory to go to first, and the first release that knows the variable.
+WORKING_DIRECTORY = {"UV_WORKING_DIR": "0.9.14", "UV_WORKING_DIRECTORY": "0.9.1"}
+
+
+def in_its_directory(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same, to be used in `Places.cwd`: a relative directory would be entered twice."""
+    return {name: value for name, value in environ.items() if name not in WORKING_DIRECTORY}
+
+
+def _working_directory(command: Invocation, uv: Uv | None, environ: Mapping[str, str]) -> str:
+    release = uv.release if uv else ""
+    known = (
+        environ.get(name)
+        for name, first in WORKING_DIRECTORY.items()
+        if not release or not before(release, first)
+    )
+    return command.option("--directory") or next(filter(None, known), "")
+
+
 def whereabouts(
     command: Invocation,
     uv: Uv | None,
@@ -64,7 +84,8 @@ def whereabouts(
 
     The cache is where uv itself says (`uv cache dir`, 11 ms), so that flags, variables and settings all count.
     """
-    base = os.path.abspath(os.path.join(cwd, command.option("--directory") or ""))
+    base = os.path.abspath(os.path.join(cwd, _working_directory(command, uv, environ)))
+    environ = in_its_directory(environ)
     named = project or command.option("--project") or environ.get("UV_PROJECT")
     if named:
         root = os.path.abspath(os.path.join(cwd if project else base, named))

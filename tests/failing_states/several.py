@@ -117,6 +117,15 @@ def run_from_elsewhere(root: Path, uv_release: UvRelease) -> State:
     return replace(made, person=who, argv=("uv", "--directory", "work/shop", "sync"))
 
 
+def run_from_elsewhere_by_variable(root: Path, uv_release: UvRelease) -> State:
+    """A variable names the project, relative to the home."""
+    made = bucket_is_file(root, uv_release)
+    way = made.person.project.relative_to(made.person.home)
+    env = {**made.person.env, "UV_WORKING_DIRECTORY": str(way)}
+    return replace(made, person=replace(made.person, project=made.person.home, env=env))
+
+
 BUILDERS: tuple[Builder, ...] = (
-    two_cut_revisions, two_foreign_revisions, one_archive_of_two, bucket_is_file, run_from_elsewhere
+    two_cut_revisions, two_foreign_revisions, one_archive_of_two, bucket_is_file, run_from_elsewhere,
+    run_from_elsewhere_by_variable,
 )  # fmt: skip
