@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import errno
 import importlib
+import os
 import signal
 import sys
 from typing import Any
@@ -105,6 +106,7 @@ def _run(arguments: list[str], *, as_json: bool) -> None:
     except OSError as error:
         if error.errno not in _THE_MACHINES:
             raise  # a bug: then its traceback is wanted
+        _let_go_of_output()
         _fail(_refused(error), as_json=as_json)
     except UvreportError as error:
         _fail(error, as_json=as_json)
@@ -125,6 +127,17 @@ def _refused(error: OSError) -> CannotWriteError:
         f"The machine did not let uvreport go on: {error.strerror}{where}.",
         hint="Free what is short; TMPDIR names another place for temporary files.",
     )
+
+
+def _let_go_of_output() -> None:
+    """What standard output holds back and cannot get rid of would fail once more, and louder, at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 def _tidy() -> None:
