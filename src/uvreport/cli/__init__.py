@@ -167,8 +167,10 @@ def _print_error(message: str, hint: str, exit_code: int) -> None:
     import json
 
     said = {"error": {"message": message, "hint": hint, "exit_code": exit_code}}
-    with contextlib.suppress(OSError):  # standard output itself may be what is full
+    try:
         click.echo(json.dumps(said, indent=2))
+    except OSError:  # standard output itself may be what is full
+        _let_go_of_output()
 
 
 def _say(text: str) -> None:
