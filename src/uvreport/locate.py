@@ -229,7 +229,13 @@ def _suspects(
         for other in finding.links_to
         if other not in order
     ]
-    bad = [(near, finding) for near, finding in findings if finding.verdict in _BADNESS]
+    # The log names whole shards, too, when it locks them: what is in a directory of unknown kind is looked at for itself.
+    bad = [
+        (near, finding)
+        for near, finding in findings
+        if finding.verdict in _BADNESS
+        and not (finding.verdict == "unknown" and os.path.isdir(os.path.join(root, *finding.path.split("/"))))
+    ]
     last = chain.frames[-1] if chain.frames else ""
     bad.sort(
         key=lambda pair: (
