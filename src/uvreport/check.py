@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -131,8 +132,7 @@ def _together(plan: Plan, tally: Tally, processes: int, told: Callable[[int], No
     children: dict[int, int] = {}
     try:
         for _ in range(min(processes, _MOST_PROCESSES) - 1):
-            pid, answers = _helper(plan, portions, numbers)
-            children[pid] = answers
+            _helper(plan, portions, numbers, children)
         heard = dict.fromkeys(children, b"")
         while number := os.read(numbers, 4):
             survey(plan, portions[int.from_bytes(number, "little")], tally)
@@ -145,29 +145,35 @@ def _together(plan: Plan, tally: Tally, processes: int, told: Callable[[int], No
             while data := os.read(answers, 65536):
                 heard[pid] = _add(tally, heard[pid] + data)
                 told(tally.entries)
+            sound = os.waitpid(pid, 0)[1] == 0 and not heard[pid] and sound
             del children[pid]
             os.close(answers)
-            sound = os.waitpid(pid, 0)[1] == 0 and not heard[pid] and sound
         return sound
     finally:
         os.close(numbers)
         for pid, answers in children.items():
             os.close(answers)
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            with suppress(ProcessLookupError, ChildProcessError):  # interrupted just after it was waited for
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
-def _helper(plan: Plan, portions: Sequence[Sequence[str]], numbers: int) -> tuple[int, int]:
-    """The id of a new process that takes portions as well, and the pipe on which it tells what it found."""
+def _helper(plan: Plan, portions: Sequence[Sequence[str]], numbers: int, children: dict[int, int]) -> None:
+    """Starts a process that takes portions as well: into `children` goes its id, with the pipe on which it tells."""
     answers, end = os.pipe()
     os.set_blocking(answers, False)
-    pid = os.fork()
-    if pid:
+    # An interrupt between the start and the note of it would leave a process behind that nobody ends.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    if pid := os.fork():
+        children[pid] = answers
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(end)
-        return pid, answers
+        return
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         while number := os.read(numbers, 4):
             found = Tally()
             survey(plan, portions[int.from_bytes(number, "little")], found)
