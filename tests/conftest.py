@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import stat
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 MACHINE = dict(os.environ)
 CLEANED = ("UV_", "PIP_", "XDG_", "CONDA_", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UVREPORT_RELEASES_MB")
+
+# A shell without job control starts what stands before an `&` deaf to interrupts, and children inherit that: the
+# tests of interrupts would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
