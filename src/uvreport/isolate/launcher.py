@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 
@@ -412,6 +413,12 @@ def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def _stay_only_with_parent(steps: list[list[str]]) -> None:
+    """Raises CannotError when who started this is gone: that was before this process asked to be told of it."""
+    if ["parent", str(os.getppid())] not in steps and any(word == "parent" for word, *_ in steps):
+        raise CannotError("uvreport is gone")
+
+
 def _read_steps(words: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     steps, i = [], 0
     while i < len(words) and words[i] != "--":
@@ -428,8 +435,7 @@ def main(words: Sequence[str]) -> NoReturn:
     _die_with_parent()
     try:
         steps, command = _read_steps(words)
-        if ["parent", str(os.getppid())] not in steps and any(word == "parent" for word, *_ in steps):
-            _cannot(CannotError("uvreport is gone"))
+        _stay_only_with_parent(steps)
         outside = powers()
         namespaces = _NEWNS if any(word in STEPS and word not in _NO_MOUNT for word, *_ in steps) else 0
         for word, *values in steps:
@@ -441,6 +447,7 @@ def main(words: Sequence[str]) -> NoReturn:
         if namespaces:
             _check(_libc.unshare(namespaces), "namespaces are refused here")
         _die_with_parent()  # entering a user namespace forgot it
+        _stay_only_with_parent(steps)
         make = _maker(steps, namespaces)
         become = _becomer(steps, command, outside)
     except (CannotError, OSError) as error:
@@ -597,6 +604,10 @@ def _as_first_process(make: Callable[[], None], become: Callable[[], NoReturn]) 
         _end_as(int(told) if told else own)
     os.close(reading)
     _die_with_parent()
+    watch = select.poll()
+    watch.register(writing, 0)
+    if watch.poll(0):  # nobody reads any more: the parent was gone before the line above
+        os._exit(CANNOT)
     make()
     child = os.fork()
     if child == 0:
