@@ -6,6 +6,7 @@ Every value is drawn anew for each seed, so that a rule cannot fit a value. None
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import random
 import re
@@ -273,6 +274,38 @@ def test_a_url_with_a_password_is_seen_through_an_encoding(how: str) -> None:
     out, _ = Engine(KNOWN, Ledger()).redact(text.encode())
     assert b"redacted" in out
     assert b"Zk3" not in out
+
+
+SAID = (
+    "machine pkg.example login bot password Zk3pq9xW\n" * 4
+    + "/home/ingrid.sol/x and pkg.int.sol-energy.example\n"
+)
+
+
+@pytest.mark.parametrize("width", [20, 60, 64, 76])
+@pytest.mark.parametrize("lead", ["", "    ", "# ", "  │ ", "DEBUG "])
+@pytest.mark.parametrize("how", ["base64", "hex", "gzip", "utf-16"])
+def test_what_is_wrapped_over_lines_is_read_as_one_and_goes_whole(how: str, lead: str, width: int) -> None:
+    whole = {
+        "base64": lambda: base64.b64encode(SAID.encode()).decode(),
+        "hex": lambda: SAID.encode().hex(),
+        "gzip": lambda: base64.b64encode(gzip.compress(SAID.encode(), mtime=0)).decode(),
+        "utf-16": lambda: base64.b64encode(SAID.encode("utf-16-le")).decode(),
+    }[how]()
+    width = max(width, 40) if how == "hex" else width  # hex of less than 16 bytes is not read
+    lines = [whole[at : at + width] for at in range(0, len(whole), width)]
+    text = "Found six\n" + "".join(f"{lead}{line}\n" for line in lines) + "Resolved 1 package\n"
+    out = Engine(KNOWN, Ledger()).redact(text.encode())[0].decode()
+    assert [line for line in lines if len(line) >= 8 and line in out] == []
+    assert out.count("\n") == text.count("\n")
+    assert out.startswith("Found six\n")
+    assert out.endswith("Resolved 1 package\n")
+
+
+def test_what_is_wrapped_and_says_nothing_private_stays() -> None:
+    whole = base64.b64encode(b"Nothing in here is anybody's business. " * 8).decode()
+    text = "\n".join(whole[at : at + 76] for at in range(0, len(whole), 76))
+    assert Engine(KNOWN, Ledger()).redact(text.encode())[0].decode() == text
 
 
 # --- many kinds, one line each -------------------------------------------------------------------------------------

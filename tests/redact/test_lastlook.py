@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import tarfile
 import time
@@ -49,6 +51,21 @@ def test_a_value_is_found_in_every_spelling_below_every_layer(value: str, how: s
     assert hits
     assert {hit.member for hit in hits} == {"evidence.tar.zst!/run/stderr.txt"}
     assert not any(value in hit.what for hit in hits)
+
+
+@pytest.mark.parametrize("value", ["zoe.quill", "Zv9!kQ2#mm"])
+@pytest.mark.parametrize("lead", [b"", b"    ", b"# "])
+def test_a_value_is_found_where_a_line_end_stands_in_its_encoding(value: str, lead: bytes) -> None:
+    for encoded in (
+        base64.b64encode(b"x" * 11 + value.encode() * 2),
+        (b"x" * 6 + value.encode() * 2).hex().encode(),
+    ):
+        lines = b"\n".join(lead + encoded[at : at + 20] for at in range(0, len(encoded), 20))
+        assert search(bundle(b"see\n" + lines + b"\nthere"), KNOWN)
+
+
+def test_a_value_is_found_in_gzip_in_base64() -> None:
+    assert search(bundle(base64.b64encode(gzip.compress(b"by zoe.quill at home"))), KNOWN)
 
 
 @pytest.mark.parametrize(

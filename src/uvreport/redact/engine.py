@@ -192,7 +192,8 @@ class Engine:
         }
         for number in sorted(said):
             run = found[number]
-            yield Span(run.start, run.end, f"in-{run.how}", "secret", text[run.start : run.end])
+            for start, end in run.pieces or ((run.start, run.end),):
+                yield Span(start, end, f"in-{run.how}", "secret", text[start:end])
 
     def clean(self, texts: Iterable[str]) -> set[str]:
         """Those of many short texts in which nothing is private, found by one search through all of them."""

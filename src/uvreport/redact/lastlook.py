@@ -346,8 +346,13 @@ def _is_ours(low: bytes, start: int, end: int) -> bool:
 
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{6,}")
+# A line end between two lines of base64 or hex, with what may stand around it.
+_WRAPPED = re.compile(
+    rb"(?<=[A-Za-z0-9+/_-]{16})[\"'\\]?\r?\n[ \t>#|\"']{0,40}(?=[A-Za-z0-9+/_-]{2,200}[=\"'\\]{0,3}(?:[\r\n]|$))"
+)
 _BASE64_TWICE = re.compile(rb"[A-Za-z0-9+/_-]{16,}")  # as random bytes hardly ever are
 _TWICE = 2
+_JOINED = re.compile(rb"[A-Za-z0-9+/_-]{34,}")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){4,}")
 _ESCAPED = re.compile(
     rb"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([\\/\"' ]))"
@@ -380,6 +385,11 @@ def _views(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
     if b"\0" in content:
         yield ", in UTF-16", content.replace(b"\0", b""), False
     yield from _decoded(content)
+    unwrapped = _WRAPPED.sub(b"", content)
+    if unwrapped != content:
+        longer = set(_JOINED.findall(unwrapped)) - set(_JOINED.findall(content))
+        if longer:
+            yield from _decoded(b"\n".join(sorted(longer)))
 
 
 def _unescaped(content: bytes) -> bytes:
@@ -393,6 +403,16 @@ def _unescaped(content: bytes) -> bytes:
         return bytes((int(octal, 8),)) if octal else bytes(char or b"")
 
     return _ESCAPED.sub(plain, content)
+
+
+def _is_gzip(data: bytes) -> bool:
+    if data[:3] != b"\x1f\x8b\x08":
+        return False
+    try:
+        zlib.decompressobj(31).decompress(data, 1)
+    except zlib.error:
+        return False
+    return True
 
 
 def _decoded(content: bytes, depth: int = 1) -> Iterator[tuple[str, bytes, bool]]:
@@ -409,6 +429,7 @@ def _decoded(content: bytes, depth: int = 1) -> Iterator[tuple[str, bytes, bool]
                     out.append(base64.b64decode(piece + b"=" * (-len(piece) % 4)))
                 except (binascii.Error, ValueError):
                     continue
+        out += [zlib.decompressobj(31).decompress(piece, 1 << 20) for piece in out if _is_gzip(piece)]
         said = b"\n".join(out)
         yield ", in base64", said, False
         twice = set(_BASE64_TWICE.findall(said))

@@ -92,6 +92,9 @@ _SECRET_END = (
     "password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey", "accesskey", "privatekey",
     "authkey", "passwort", "accountkey",
 )  # fmt: skip
+_SECRET_RUN = _words(
+    "smtppass sshpass dbpass ftppass mailpass userpwd dbpwd ldappass bindpw rootpw adminpw psk"
+)
 _KEY_BEFORE = _words(
     """
     api access secret private priv encryption encrypt decryption signing sign master account storage auth shared
@@ -144,7 +147,7 @@ def says_secret(name: str) -> bool:
     if not words:
         return False
     last = words[-1]
-    if last in _SECRET_LAST or last.endswith(_SECRET_END):
+    if last in _SECRET_LAST or last.endswith(_SECRET_END) or last in _SECRET_RUN:
         return last not in {"tokens", "secrets"}
     if last == "id":
         return words[-2:-1] == ["secret"]
@@ -184,7 +187,7 @@ _NOTHING = re.compile(
     | (?:/run/|/etc/|/home/|/root/|/users/|/var/|/tmp/|/usr/|/opt/|/proc/|~/|\./|\.\./|[a-z]:\\).{0,400}
     # masks
     | [*.x\#?_-]{1,200} | [^A-Za-z0-9\x80-\xff]{1,3}
-    | <.{0,100}> | \[.{0,60}\] | \xe2\x80\xa2{1,3}(?:\xe2\x80\xa2){0,60}
+    | <.{0,100}> | \[.{0,60}\]? | \xe2\x80\xa2{1,3}(?:\xe2\x80\xa2){0,60}
     # numbers, versions, flags
     | -?[0-9]{1,4}(?:\.[0-9]{1,4})? | [=<>!~]=?[ ]?[0-9][0-9.*]{0,20}
     | (?-i: --?[a-z]{2,20}(?:-[a-z]{1,20}){0,5} | -[a-zA-Z] )

@@ -137,6 +137,7 @@ def _name(value: str) -> Iterator[Needle]:
         for spelled in (
             f"{parts[-1]}, {' '.join(parts[:-1])}",
             *(joint.join(parts) for joint in (".", "_", "-")),
+            *(() if len(parts[-1]) < 4 else (f"{parts[0][0]}. {parts[-1]}", f"{parts[-1]}, {parts[0][0]}.")),
         ):
             yield from (n for n in _plain("name", spelled, "word", key=value) if not n.grow)
 

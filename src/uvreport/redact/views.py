@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 _ESCAPE = re.compile(
     rb"%[0-9A-Fa-f]{2}"
+    rb"|\x1b\[[0-9;:]{0,20}m"
     rb"|\\(?:u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}"
     rb"|[0-3][0-7]{2}|[\\/\"'nrtb @:#&=;!$()*?])"
     rb"|&(?:[#][0-9]{1,7}|[#]x[0-9A-Fa-f]{1,6}|amp|lt|gt|quot|apos|commat|sol|bsol|colon|period|nbsp);"
 )
-_MARKS = (b"%", b"\\", b"&")
+_MARKS = (b"%", b"\\", b"&", b"\x1b")
 _LINE_MAX = 65536
 
 
@@ -67,6 +68,8 @@ class View(NamedTuple):
 
 def _undone(escape: bytes) -> bytes:
     first = escape[:1]
+    if first == b"\x1b":  # a colour, which says nothing
+        return b""
     if first == b"%":
         return bytes.fromhex(escape[1:].decode())
     if first == b"&":

@@ -10,11 +10,17 @@ _FILES = frozenset(
 )
 
 
+# What the manuals write for somebody's address.
+_NOBODY = frozenset(b"user username you your me name email someone somebody foo bar test admin info".split())
+
+
 def _accept(match: re.Match[bytes]) -> bool:
     value = match.group("email")
     local, _, domain = value.lower().replace(b"%40", b"@").partition(b"@")
     labels = domain.split(b".")
     if labels[-1] in _FILES and len(labels) < 3:
+        return False
+    if local in _NOBODY and domain in (b"example.com", b"example.org", b"example.net"):
         return False
     if local in (b"git", b"hg", b"svn") or domain.endswith(b".invalid"):
         return False
@@ -51,5 +57,6 @@ RULE = Rule(
         "actions/checkout@v4.whl",
         "person1@example.invalid",
         "font@2x.png",
+        "user@example.com",
     ),
 )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from uvreport.redact.rule import Rule
+from uvreport.redact.rule import Probe, Rule
 
 RULE = Rule(
     name="home-path",
@@ -29,6 +29,7 @@ RULE = Rule(
         "+ubuntu/home/",
         "+debian/home/",
     ),
+    probes=(Probe(r"~[a-z][a-z0-9_-]{1,31}/", r"~[a-z][a-z0-9_-]{1,31}"),),
     pattern=r"""
         (?: (?: (?<![A-Za-z0-9._~/-]) | (?<=[A-Za-z]:) | (?<=/[A-Za-z]) | (?<=/export) | (?<=/var) | (?<=/usr)
         | (?<=/nfs) | (?<=/net)
@@ -47,6 +48,7 @@ RULE = Rule(
           | (?<![A-Za-z0-9._~-]) (?: /homes | /home[1-9] | /usr/people | /var/services/homes | /volume[1-9]/homes
               | /afs/[a-z0-9.-]{3,60}/(?:user|usr|home|u)(?:/[a-z]{1,2}){0,2} | /mnt/[a-z]/Documents[ ]and[ ]Settings )
             / (?P<user_7> [A-Za-z_\x80-\xff][^\s/:"'`<>|,;()\[\]{}\\*?&\x00]{0,63} ) (?=/)
+          | (?<![A-Za-z0-9_.~)\]-]) ~ (?P<user_8> [a-z][a-z0-9_-]{1,31} ) (?=/[A-Za-z0-9._-])
           | pytest-of- (?P<user_4> [^\s/\\:"'`<>|]{1,64} ) (?=/|\\)
           | /run/media/ (?P<user_5> [^\s/:"'`]{1,64} ) /
           | /var/folders/ (?P<user_6> [A-Za-z0-9_+]{2}/[A-Za-z0-9_]{20,40} ) / )
@@ -65,10 +67,12 @@ RULE = Rule(
         ("/homes/zoe/x and /home2/zoe/y", "/homes/user/x and /home2/user/y"),
         ("/afs/cern.ch/user/z/zoe/x", "/afs/cern.ch/user/z/user/x"),
         ("/home/corp.example/zoe/x", "/home/corp.example/user/x"),
+        ("cd ~zoe/x and `~zoe/.cache`", "cd ~user/x and `~user/.cache`"),
         ("file://localhost/home/zoe/x", "file://localhost/home/user/x"),
         ("file:///home/jos%C3%A9/x", "file:///home/user/x"),
     ),
     keeps=(
+        "~/x and HEAD~1/x and six~=1.0",
         "/home/user/project",
         "/Users/Shared/x",
         "C:\\Users\\Public\\x",

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 
 def _accept(match: re.Match[bytes]) -> bool:
-    return match.group("secret").lower() not in (b"machine", b"login", b"account", b"macdef", b"default")
+    return (match.group("secret") or b"").lower() not in (
+        b"machine",
+        b"login",
+        b"account",
+        b"macdef",
+        b"default",
+    )
 
 
 RULE = Rule(
@@ -22,7 +28,8 @@ RULE = Rule(
         (?: \s{1,40} \#[^\r\n]{0,200} (?=\r?\n) ){0,3}
         (?: \s{1,40} (?: (?:login|user) \s{1,40} (?P<account>[^\s]{1,256}) | account \s{1,40}
         (?P<account_2>[^\s]{1,256}) ) (?: \s{1,40} \#[^\r\n]{0,200} (?=\r?\n) )? ){0,2}
-        \s{1,40} (?:password|passwd) \s{1,40} (?P<secret>[^\s"'`]{1,1024})
+        \s{1,40} (?:password|passwd) \s{1,40} (?: " (?P<secret_2> (?: [^"\\\r\n] | \\[^\r\n] ){1,1024} ) "
+          | (?P<secret>[^\s"'`]{1,1024}) )
         (?: \s{1,40} (?: (?:login|user) \s{1,40} (?P<account_3>[^\s]{1,256}) ) )?
     """,
     accept=_accept,
@@ -30,6 +37,10 @@ RULE = Rule(
         (
             "machine h.example login bot password hunter2",
             "machine h.example login account1 password redacted1",
+        ),
+        (
+            'machine h.example login bot password "hun ter2"',
+            'machine h.example login account1 password "redacted1"',
         ),
         ("default login anonymous password x@y", "default login anonymous password redacted1"),
         (

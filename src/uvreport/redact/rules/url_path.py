@@ -21,6 +21,7 @@ RULE = Rule(
     what="tokens in the path of a URL: conda channels, package feeds, pre-signed paths, webhooks of any service",
     source="the manuals of conda, Cloudsmith, Gemfury, Oracle Cloud, Telegram, Mattermost, PagerDuty and others",
     literals=(
+        "hook_url",
         "cloudsmith.io/", "fury.io/", "/p/", "/t/", "/hooks/", "/hook/", "/webhook", "/integration/", "with/key/",
         "hc-ping.com/", "/v1/input/", "hooks/catch/", "/incoming/", "packagecloud.io/priv/", "/access_token/", "/token/",
     ),
@@ -37,6 +38,8 @@ RULE = Rule(
       | /(?:integration|access_token|token|v1/input)/ (?P<secret_7> [0-9a-f]{32,64} |
         (?=[a-z_-]{0,60}[A-Z0-9])[A-Za-z0-9_-]{32,100} )
         (?![A-Za-z0-9_.-])
+      | hook_url ["']? [ ]{0,4} [:=] [ ]{0,4} ["']? https?://[^\s"'`]{1,200}/ (?P<secret_10>
+        [A-Za-z0-9_-]{20,100} ) (?![A-Za-z0-9_./-])
       | with/key/ (?P<secret_8> [A-Za-z0-9_-]{16,60} )
       | hc-ping\.com/ (?P<secret_9> [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} )
     """,
@@ -44,6 +47,7 @@ RULE = Rule(
     removes=(
         ("https://h.example/t/ab-0123abcd-0123-0123-0123-0123456789ab/x", "https://h.example/t/redacted1/x"),
         ("https://dl.cloudsmith.io/0123456789abcdEF/o/r/python/simple/", "https://dl.cloudsmith.io/redacted1/o/r/python/simple/"),
+        ("webhook_url=https://h.example/0123456789abcdefABCDEF", "webhook_url=https://h.example/redacted1"),
         ("https://chat.example/hooks/0123456789abcdefghijklmnop", "https://chat.example/hooks/redacted1"),
         ("https://s.example.com/p/0123456789abcdefABCDEF0123456789abcdefABCDEF/n/ns/b/x", "https://s.example.com/p/redacted1/n/ns/b/x"),
     ),

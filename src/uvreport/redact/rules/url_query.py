@@ -10,7 +10,7 @@ _NAMES = (
     "|api_?-?key|app_?key|apikey|access_?key|secret_?key|subscription-?key|functions?-?key|key|client_?secret|secret"
     "|password|passwd|passphrase|pass|pwd|auth|authkey|auth_?key|credential|assertion|saml_?response|ticket"
     "|sig|signature|hmac|x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
-    "|x-oss-signature|x-oss-security-token|x-cos-security-token|q-signature|q-ak|ossaccesskeyid|awsaccesskeyid"
+    "|x-oss-signature|x-oss-security-token|x-cos-security-token|q-signature|q-ak|accesskeyid|ossaccesskeyid|awsaccesskeyid"
     "|googleaccessid|key-pair-id|policy|session|session_?id|sid|code|code_verifier|nonce|state|otp|hash_?key"
     "|__token__|__gda__|hdnea|hdnts|verify|expires_?sig|se?cret|user_?token|download_?token|temp_?url_?sig|x-ms-signature|md5"
 )
