@@ -403,7 +403,7 @@ class Scene:
         self.run(self.story.commands[-1])
         with contextlib.suppress(FileNotFoundError):
             self.lock = (self.project / "uv.lock").read_bytes()
-        _remove(self.cache)
+        remove(self.cache)
         for command in (*self.story.commands, *self.story.commands):
             ran = self.run(command)
             assert ran.exit_code == 0, (self.release, self.story.name, command.words, ran.stderr)
@@ -426,12 +426,13 @@ class Scene:
 
     def restore(self) -> None:
         """The healthy cache in its place again."""
-        _remove(self.cache)
+        remove(self.cache)
         shutil.copytree(self.pristine, self.cache, symlinks=True)
 
-    def run(self, command: Command, prefix: Sequence[str] = ()) -> Ran:
+    def ready(self, command: Command) -> list[str]:
+        """uv's words for a command, the project as the command is to find it."""
         for folder in (self.project / ".venv", self.target):
-            _remove(folder)
+            remove(folder)
         lock = self.project / "uv.lock"
         lock.unlink(missing_ok=True)
         if command.lock and self.lock:
@@ -444,6 +445,10 @@ class Scene:
                 "root": self.sources.root,
             }
             words.append(word.format(**places))
+        return words
+
+    def run(self, command: Command, prefix: Sequence[str] = ()) -> Ran:
+        words = self.ready(command)
         outcome = uv.run((*prefix, self.uv, *words), cwd=str(self.project), env=self.env, timeout_s=TIMEOUT_S)
         installed = (self.project / ".venv").glob("lib*/python*/site-packages")
         return Ran(outcome.exit_code, outcome.stderr, "".join(_installed(folder) for folder in installed))
@@ -469,7 +474,7 @@ class Scene:
         return True
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
@@ -503,7 +508,10 @@ Damage = Callable[[Path], None]
 
 def _bytes(change: Callable[[bytes], bytes]) -> Damage:
     def damage(path: Path) -> None:
-        data = change(path.read_bytes())
+        before = path.read_bytes()
+        data = change(before)
+        if data == before:
+            raise TypeError("this changes nothing here")
         path.unlink()
         path.write_bytes(data)
 
@@ -544,21 +552,21 @@ def _fewer(value: Any) -> Any:
 
 
 def _gone(path: Path) -> None:
-    _remove(path)
+    remove(path)
 
 
 def _directory(path: Path) -> None:
-    _remove(path)
+    remove(path)
     path.mkdir()
 
 
 def _file(path: Path) -> None:
-    _remove(path)
+    remove(path)
     path.write_bytes(b"x")
 
 
 def _dangling(path: Path) -> None:
-    _remove(path)
+    remove(path)
     path.symlink_to("nowhere")
 
 
@@ -590,7 +598,7 @@ def _without_wheel(damage: Damage) -> Damage:
         damage(path)
         for other in list(path.parent.iterdir()):
             if other != path:
-                _remove(other)
+                remove(other)
 
     return both
 
@@ -850,13 +858,13 @@ def rows(root: Path, wanted: Wanted, workers: int, obtain: Callable[[str], str])
             for release in wanted.releases
         ]
         list(pool.map(Scene.fill, scenes))
-        written = _written(scenes)
-        jobs = [pool.submit(_all_of, scene, wanted, written) for scene in scenes]
+        by_others = written(scenes)
+        jobs = [pool.submit(_all_of, scene, wanted, by_others) for scene in scenes]
         for job in jobs:
             yield from job.result()
 
 
-def _written(scenes: list[Scene]) -> dict[tuple[str, str], dict[str, bytes]]:
+def written(scenes: list[Scene]) -> dict[tuple[str, str], dict[str, bytes]]:
     """What every release wrote, by story and kind of entry."""
     found: dict[tuple[str, str], dict[str, bytes]] = {}
     for scene in scenes:
@@ -869,12 +877,14 @@ def _written(scenes: list[Scene]) -> dict[tuple[str, str], dict[str, bytes]]:
 
 
 def _all_of(scene: Scene, wanted: Wanted, written: dict[tuple[str, str], dict[str, bytes]]) -> list[Row]:
-    return list(_of_scene(scene, wanted, written))
+    rows_of = (observe(scene, *which) for which in damaged(scene, wanted, written))
+    return [row for row in rows_of if row is not None]
 
 
-def _of_scene(
+def damaged(
     scene: Scene, wanted: Wanted, written: dict[tuple[str, str], dict[str, bytes]]
-) -> Iterator[Row]:
+) -> Iterator[tuple[Target, str, str, Damage | None]]:
+    """Every kind of entry of a scene, its path, and every damage to it with its name; None is no damage."""
     for target in scene.story.targets:
         if not wanted.takes(wanted.entries, target.name):
             continue
@@ -887,9 +897,7 @@ def _of_scene(
         )
         for name, damage in ({UNTOUCHED: None} | damages).items():
             if name == UNTOUCHED or wanted.takes(wanted.damages, name):
-                row = observe(scene, target, path, name, damage)
-                if row is not None:
-                    yield row
+                yield target, path, name, damage
 
 
 def _own_interpreter(scene: Scene, paths: list[str]) -> str:
@@ -923,6 +931,7 @@ def _foreign(written: dict[str, bytes], release: str) -> dict[str, Damage | None
 
 # -- the document ---------------------------------------------------------------------------------------------
 
+BLAMED = "## Who is blamed for it"
 WORDS: dict[Did, str] = {
     "fatal": "**fatal**",
     "differs": "installs it",
@@ -938,9 +947,10 @@ release was run on it. Before each run `uvreport.cache.examine` said what would 
 
     python -m benchmarks.verdicts --write docs/cache-verdicts.md
 
-from the runs themselves, on Linux; `tests/cache/test_verdicts.py` runs a part of it again. Sources are local: files,
-a Git repository by `file://`, and an index on the loopback that is still there when the damaged cache is used. With
-`--offline`, or when the index is gone, what is healed below by fetching again fails.
+from the runs themselves, on Linux; a part can be made again (`--known` takes the other rows from a file that `--save`
+wrote). `tests/cache/test_verdicts.py` runs some of it every time. Sources are local: files, a Git repository by
+`file://`, and an index on the loopback that is still there when the damaged cache is used. With `--offline`, or when
+the index is gone, what is healed below by fetching again fails.
 
 | word | what was seen |
 | --- | --- |
@@ -956,19 +966,8 @@ that release X made of the same source, put in the place of this release's own. 
 # What cannot be told from the entry. By what is seen of it: entry, damage (globs), and why.
 EXPLAINED = (
     (
-        "*", "*", "*no hashes were computed for*",
-        (
-            "What stands where the link should be is passed over, and the wheel is built again; this release then misses "
-            "the hash of an archive that it has unpacked before. `examine` does not know that 0.5.18 passes over it."
-        ),
-    ),
-    (
         "*", "one bit flipped", "*Hash mismatch*",
         "The flipped bit is in a hash. The entry decodes; only the lockfile says that the hash is another one.",
-    ),
-    (
-        "*", "a hash with *", "*Hash mismatch*",
-        "The same with a letter that is no hexadecimal digit: releases before 0.12.14 do not mind it when they decode.",
     ),
     (
         "`revision.rev`*", "one bit flipped", "",
@@ -980,6 +979,26 @@ EXPLAINED = (
         "The body of the page is rkyv, which is not decoded here. uv reads or fetches again; it never fails on it.",
     ),
 )  # fmt: skip
+
+
+def cells(text: str) -> dict[tuple[str, str, str, str], str]:
+    """Story, entry (both in lower case), damage and release to what the cell says, for every cell of the page."""
+    read: dict[tuple[str, str, str, str], str] = {}
+    story = entry = ""
+    columns: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("## "):
+            story, columns = line[3:].lower(), []
+        elif line.startswith("### "):
+            entry = line[4:].lower()
+        elif line.startswith("| damage |"):
+            columns = [cell.strip() for cell in line.split("|")[2:-2]]
+        elif line.startswith("| ") and columns and not line.startswith("| ---"):
+            damage, *rest = [cell.strip() for cell in line.split("|")[1:-2]]
+            read |= {
+                (story, entry, damage, release): cell for release, cell in zip(columns, rest, strict=True)
+            }
+    return read
 
 
 def document(found: list[Row]) -> str:
@@ -1102,7 +1121,15 @@ def main() -> None:
     if given.save:
         Path(given.save).write_bytes(msgspec.json.encode(every))
     if given.write:
-        Path(given.write).write_text(document(every), encoding="utf-8")
+        page = Path(given.write)
+        before = page.read_text(encoding="utf-8") if page.exists() else ""
+        page.write_text(document(every) + kept(before), encoding="utf-8")
+
+
+def kept(page: str) -> str:
+    """The section at the end of the page that benchmarks/culprits.py writes, "" where there is none."""
+    _, title, rest = page.partition(BLAMED)
+    return f"\n{title}{rest}" if title else ""
 
 
 def told(row: Row) -> str:

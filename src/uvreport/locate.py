@@ -186,10 +186,15 @@ def locate(
     )
 
 
+_OF_OTHER_FILES = frozenset({"lockfile", "config", "usage"})
+
+
 def locate_from_log(chain: Chain, run: Run, *, places: Places) -> Located:
     """The suspects by what a saved output and the cache say; nothing is run, so nothing is confirmed."""
     ranked = _suspects(chain, run, places, run.uv.release, reads=None)
-    bad = tuple(f for f in ranked if f.verdict == "fatal")[:1]
+    told = recognise(Evidence(chain=chain, exit_code=run.exit_code, blamed=False)).name
+    # What uv says of a file of the project is true of that file, whatever else is wrong in the cache.
+    bad = () if told in _OF_OTHER_FILES else tuple(f for f in ranked if f.verdict == "fatal")[:1]
     return _located(
         chain, run, places, bad, triage="not asked: this is a saved log, nothing was run", blamed=True if bad else None,
         how="not confirmed: this is a saved log, nothing was run",
@@ -444,7 +449,13 @@ def cures(root: str, finding: Finding) -> list[tuple[str, ...]]:
         return steps
     if buckets.kind_of(top) == "archive":
         archive = "/".join(path.split("/")[:2])
-        steps.append(tuple(sorted({*_pointers_to(root, archive, finding.package), archive})))
+        leading = _pointers_to(root, archive, finding.package)
+        steps.append(tuple(sorted({*leading, archive})))
+        # Of what was built, uv may need all to be built anew: then the pointer to the build has to go.
+        shards = dict.fromkeys(examine.shard_of(other) for other in leading if other.startswith(_BUILDS))
+        revisions = [f"{shard}/{name}" for shard in shards for name in ("revision.rev", "revision.http")]
+        if there := tuple(p for p in revisions if os.path.lexists(os.path.join(root, *p.split("/")))):
+            steps.append(there)
     else:
         steps.append((path,))
         pointer = [other for other in examine.neighbours(root, path) if other.endswith((".rev", ".http"))]
@@ -456,6 +467,9 @@ def cures(root: str, finding: Finding) -> list[tuple[str, ...]]:
     if (top,) not in steps:
         steps.append((top,))
     return steps
+
+
+_BUILDS = ("sdists-", "built-wheels-")
 
 
 def _pointers_to(root: str, archive: str, package: str) -> list[str]:
@@ -487,7 +501,13 @@ def _by_elimination(
     except OSError:  # the cache itself is at fault: a file, or closed to this account
         return (), (), ""
     used = [name for name in tops if buckets.bucket(buckets.kind_of(name) or "", release) == name]
-    used.sort(key=lambda name: kind_first.index(k) if (k := buckets.kind_of(name)) in kind_first else 99)
+
+    def likely(name: str) -> tuple[int, bool]:
+        kind = buckets.kind_of(name)
+        # Without the archives uv makes anew what names them, too: that an entry elsewhere cures says more.
+        return kind_first.index(kind) if kind in kind_first else 99, kind == "archive"
+
+    used.sort(key=likely)
     for top in used:
         if case.runs >= MOST_RUNS or case.without((top,)) not in GONE:
             continue

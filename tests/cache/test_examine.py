@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import re
 import shutil
 import time
 from pathlib import Path
@@ -283,6 +285,46 @@ def test_a_damaged_pointer_of_a_wheel_file_fares_as_predicted(machine: Machine, 
     path = machine.one(f"{bucket('wheels', release)}/url/*/dep/*.rev")
     assert examine(str(machine.cache), path, release).state == "ok"
     _fails_as_predicted(machine, release, path, [f"dep @ {wheel.as_uri()}"])
+
+
+def test_a_link_that_a_release_does_not_see_is_what_is_wrong_with_the_pointer(machine: Machine) -> None:
+    archive = machine.sdist("dep")
+    machine.install("0.5.18", f"dep @ {archive.as_uri()}")
+    pointer = machine.one("sdists-v6/path/*/revision.rev")
+    link = machine.one("sdists-v6/path/*/*/dep-1.0-py3-none-any")
+    target = (machine.cache / link).resolve()
+    root = str(machine.cache)
+    assert examine(root, pointer, "0.5.18").verdict == "readable"
+    (machine.cache / link).unlink()
+    found = examine(root, pointer, "0.5.18")
+    assert (found.verdict, found.missing, found.damaged) == ("fatal", (link,), ())
+    shutil.copytree(target, machine.cache / link)
+    found = examine(root, pointer, "0.5.18")
+    assert (found.verdict, found.missing, found.damaged) == ("fatal", (), (link,))
+    shutil.rmtree(machine.cache / link)
+    (machine.cache / link).symlink_to(target)
+    shutil.rmtree(target)
+    gone = target.relative_to(machine.cache).as_posix()
+    assert examine(root, pointer, "0.5.18").missing == (gone,)
+
+
+def test_a_hash_that_none_can_be_is_fatal_where_a_lockfile_asks_for_it(machine: Machine) -> None:
+    wheel = machine.wheel("dep")
+    (machine.project / "reqs.txt").write_text(
+        f"dep @ {wheel.as_uri()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    )
+    asked = ("--require-hashes", "-r", "reqs.txt")
+    assert machine.install("0.11.33", *asked).exit_code == 0
+    path = machine.one("wheels-v6/url/*/dep/*.rev")
+    data = (machine.cache / path).read_bytes()
+    changed = re.sub(rb"([0-9a-f]{30})[0-9a-f]([0-9a-f]{33})", rb"\1g\2", data)
+    assert changed != data
+    (machine.cache / path).write_bytes(changed)
+    found = examine(str(machine.cache), path, "0.11.33")
+    shutil.rmtree(machine.project / ".venv")
+    outcome = machine.install("0.11.33", *asked)
+    assert (found.verdict, outcome.exit_code != 0) == ("fatal", True)
+    assert found.innermost in outcome.stderr
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from benchmarks.verdicts import UNTOUCHED, WORDS, Row, Wanted, document, rows
+from benchmarks.verdicts import UNTOUCHED, WORDS, Row, Wanted, cells, document, rows
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
@@ -18,35 +18,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "cache-verdicts.md"
 # Fatal in every release, fatal in some of them, healed, and taken as it is.
 SLICE = Wanted(
     releases=("0.6.8", "0.13.9"),
-    stories=("source tree", "wheel file"),
-    entries=("`revision.rev`*", "pointer of a wheel file*", "`METADATA`*", "module*"),
-    damages=("cut to half", "zeroed", "as * writes it"),
+    stories=("source tree", "wheel file", "wheel from an index"),
+    entries=("`revision.rev`*", "pointer of a wheel file*", "`METADATA`*", "module*", "page of an index*"),
+    damages=("cut to half", "zeroed", "as * writes it", "a hash with *", "of another package"),
 )
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory, uv_of: Callable[[str], str]) -> list[Row]:
     return list(rows(tmp_path_factory.mktemp("verdicts").resolve(), SLICE, 2, uv_of))
-
-
-def cells(text: str) -> dict[tuple[str, str, str, str], str]:
-    """Story, entry, damage and release to what the cell says, for every cell of the page's tables."""
-    read: dict[tuple[str, str, str, str], str] = {}
-    story = entry = ""
-    columns: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("## "):
-            story = line[3:].lower()
-        elif line.startswith("### "):
-            entry = line[4:].lower()
-        elif line.startswith("| damage |"):
-            columns = [cell.strip() for cell in line.split("|")[2:-2]]
-        elif line.startswith("| ") and columns and not line.startswith("| ---"):
-            damage, *rest = [cell.strip() for cell in line.split("|")[1:-2]]
-            read |= {
-                (story, entry, damage, release): cell for release, cell in zip(columns, rest, strict=True)
-            }
-    return read
 
 
 def test_what_was_said_of_a_damaged_entry_is_what_the_release_then_does(found: list[Row]) -> None:

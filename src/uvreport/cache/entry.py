@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
-from uvreport.cache import layout, trailer
+from uvreport.cache import layout, shapes, trailer
 from uvreport.cache.buckets import EVERY, NEWEST, ReleaseRange, common, hull, releases_of, since, version_key
 from uvreport.cache.serde import Fault, Read, accepts, read
 
@@ -54,6 +54,10 @@ class Look(Struct, frozen=True, kw_only=True):
     def is_dir(self, relative: str) -> bool:
         """Whether a directory stands there, links followed."""
         return os.path.isdir(self.full(relative))
+
+    def standing(self, relative: str) -> tuple[str, ...]:
+        """The path if anything stands there, be it a link to nowhere."""
+        return (relative,) if os.path.lexists(self.full(relative)) else ()
 
     def names(self, relative: str) -> list[str]:
         """The names in a directory, sorted; empty when it cannot be listed."""
@@ -344,6 +348,24 @@ def healed_anyway(glance: Glance) -> bool:
     return glance.what == "file" and (
         not before(glance.release, "0.11.21") or int.from_bytes(glance.tail(8), "little") < 2**64 - 8
     )
+
+
+# Hashes.
+
+
+def judge_hashes(found: Judgement, hashes: Any) -> Judgement:
+    """The judgement of a sound pointer, fatal when a hash in it is none: no file has it that a lockfile asks for.
+
+    For sources by path or URL, and for releases that do not look at the digits when they decode (..0.12.13). Those of
+    an index are not asked for again.
+    """
+    bad = shapes.bad_hash(hashes)
+    if not bad:
+        return found
+    return msgspec.structs.replace(
+        found, verdict="fatal", state="garbage", innermost="Hash mismatch",
+        reason=f"the hash {bad} has a letter in it that is no hexadecimal digit, so it is not what a lockfile asks for",
+    )  # fmt: skip
 
 
 # Looking.

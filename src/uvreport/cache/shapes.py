@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta
 
-from uvreport.cache.buckets import NEWEST, ReleaseRange, since
+from uvreport.cache.buckets import NEWEST, ReleaseRange, since, version_key
 from uvreport.cache.serde import U8, U32, U64, Shape, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
@@ -85,6 +85,22 @@ def bad_hex(text: str) -> str:
     """What newer releases say of the digits of a hash, "" for good ones."""
     good = re.fullmatch(r"[0-9a-fA-F]*", text, re.ASCII)
     return "" if good else f"Invalid hash digest (expected only hexadecimal characters): `{text}`"
+
+
+def bad_hash(hashes: Any) -> str:
+    """The first of an entry's hashes (decoded, in either form) that none can be, "" when all can be."""
+    for one in hashes:
+        digest = one["digest"] if "digest" in one else next(iter(one.values()))
+        if bad_hex(digest):
+            return str(digest)
+    return ""
+
+
+def has_bad_hash(release: str, hashes: Any) -> bool:
+    """The same of hashes that `release` has decoded: whether there is one. Newer ones refuse it when they decode."""
+    if version_key(release) >= (0, 12, 14):
+        return False
+    return any(bad_hex(one.digest) for one in hashes)
 
 
 def bad_wheel(text: str) -> str:

@@ -20,6 +20,7 @@ from uvreport.cache.entry import (
     before,
     expected_form,
     judge_fetched,
+    judge_hashes,
     shape_for,
 )  # fmt: skip
 from uvreport.cache.serde import exact_decoder
@@ -55,11 +56,15 @@ def judge(look: Look) -> Judgement:
         archive = f"archive-v0/{found.decoded['id']}"
     found = replace(found, links_to=(archive,))
     if look.is_dir(archive):
-        return found
+        hashes = (
+            found.decoded["hashes"] if look.place.source == "url" and isinstance(found.decoded, dict) else ()
+        )
+        return judge_hashes(found, hashes)
     # Wheels of an index are looked up through a check that the archive is there, from 0.6.0 on; wheels by URL are not.
     verdict: Verdict = "fatal" if look.place.source == "url" or before(look.release, "0.6.0") else "healed"
     return replace(
-        found, verdict=verdict, state="dangling", reason=f"it names {archive}, which is not there",
+        found, verdict=verdict, state="dangling", damaged=look.standing(archive),
+        reason=f"it names {archive}, which is not there",
         innermost="No such file or directory (os error 2)" if verdict == "fatal" else "",
     )  # fmt: skip
 
@@ -77,7 +82,8 @@ def harmless(glance: Glance) -> bool:
     parts = trailer.split(glance.data(), form)
     if parts.problem or (form == "old" and not trailer.url(parts.policy)):
         return False
-    return decoder.decode(parts.data).id in glance.archives
+    archive = decoder.decode(parts.data)
+    return archive.id in glance.archives and not shapes.has_bad_hash(glance.release, archive.hashes)
 
 
 ENTRY = EntryKind(

@@ -9,7 +9,17 @@ from msgspec.structs import replace
 
 from uvreport.cache import layout, shapes
 from uvreport.cache.buckets import ReleaseRange, since
-from uvreport.cache.entry import EntryKind, Glance, Judgement, Look, Reader, always, judge_msgpack, shape_for
+from uvreport.cache.entry import (
+    EntryKind,
+    Glance,
+    Judgement,
+    Look,
+    Reader,
+    always,
+    judge_hashes,
+    judge_msgpack,
+    shape_for,
+)
 from uvreport.cache.serde import Shape, exact_decoder
 
 
@@ -96,9 +106,11 @@ def judge(look: Look) -> Judgement:
     archive = f"archive-v0/{found.decoded['archive']['id']}"
     found = replace(found, links_to=(archive,))
     if look.is_dir(archive):
-        return found
+        return (
+            judge_hashes(found, found.decoded["archive"]["hashes"]) if look.place.source == "url" else found
+        )
     return replace(
-        found, verdict="fatal", state="dangling",
+        found, verdict="fatal", state="dangling", damaged=look.standing(archive),
         reason=f"it names {archive}, which is not there; uv {look.release} does not look before it installs",
         innermost="No such file or directory (os error 2)",
     )  # fmt: skip
@@ -111,11 +123,10 @@ def _decoder(release: str) -> Any:
 
 def harmless(glance: Glance) -> bool:
     decoder = _decoder(glance.release)
-    return (
-        decoder is not None
-        and glance.what == "file"
-        and decoder.decode(glance.data()).archive.id in glance.archives
-    )
+    if decoder is None or glance.what != "file":
+        return False
+    archive = decoder.decode(glance.data()).archive
+    return archive.id in glance.archives and not shapes.has_bad_hash(glance.release, archive.hashes)
 
 
 ENTRY = EntryKind(

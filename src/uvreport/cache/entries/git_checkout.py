@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from uvreport.cache import layout
-from uvreport.cache.entry import EntryKind, Judgement, Look, always, before
+from uvreport.cache.entries.git_database import displaced
+from uvreport.cache.entry import EntryKind, Judgement, Look, always
 
 
 def matches(path: str) -> bool:
@@ -14,16 +15,8 @@ def matches(path: str) -> bool:
 
 
 def judge(look: Look) -> Judgement:
-    if look.what == "file":
-        return Judgement(
-            verdict="fatal", state="wrong-kind", reason="a file stands where a directory should be",
-            innermost="Not a directory (os error 20)",
-        )  # fmt: skip
-    if look.what == "link":
-        return Judgement(
-            verdict="fatal" if before(look.release, "0.5.19") else "healed", state="dangling",
-            innermost="process didn't exit successfully", reason=f"a link to {look.target}, which is not there",
-        )  # fmt: skip
+    if found := displaced(look, dangling="process didn't exit successfully"):
+        return found
     ok = f"{look.path}/.ok" if look.place.bucket == "git-v0" else f"{look.path}.ok"
     if os.path.exists(look.full(ok)):
         if look.names(look.path) or look.place.bucket == "git-v0":

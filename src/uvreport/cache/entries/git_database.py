@@ -14,7 +14,8 @@ def matches(path: str) -> bool:
     return place.path.split("/")[1:2] == ["db"] and path.count("/") == 2
 
 
-def judge(look: Look) -> Judgement:
+def displaced(look: Look, *, dangling: str) -> Judgement | None:
+    """The judgement of what is no directory where Git's should be; None of a directory. `dangling` is said of a link."""
     if look.what == "file":
         return Judgement(
             verdict="fatal", state="wrong-kind", reason="a file stands where a directory should be",
@@ -22,9 +23,15 @@ def judge(look: Look) -> Judgement:
         )  # fmt: skip
     if look.what == "link":
         return Judgement(
-            verdict="fatal" if before(look.release, "0.5.19") else "healed", state="dangling",
-            innermost="File exists (os error 17)", reason=f"a link to {look.target}, which is not there",
+            verdict="fatal" if before(look.release, "0.5.19") else "healed", state="dangling", innermost=dangling,
+            reason=f"a link to {look.target}, which is not there",
         )  # fmt: skip
+    return None
+
+
+def judge(look: Look) -> Judgement:
+    if found := displaced(look, dangling="File exists (os error 17)"):
+        return found
     names = look.names(look.path)
     home = f"{look.path}/.git" if ".git" in names else look.path
     if {"HEAD", "objects"} <= set(look.names(home)):

@@ -15,7 +15,17 @@ from msgspec.structs import replace
 from uvreport.cache import layout, shapes, trailer
 from uvreport.cache.buckets import ReleaseRange, since, until
 from uvreport.cache.entries.source_tree import is_built
-from uvreport.cache.entry import EntryKind, Glance, Judgement, Look, Reader, Verdict, before, judge_fetched
+from uvreport.cache.entry import (
+    EntryKind,
+    Glance,
+    Judgement,
+    Look,
+    Reader,
+    Verdict,
+    before,
+    judge_fetched,
+    judge_hashes,
+)
 
 READERS = (
     Reader(until("0.1.31"), str),
@@ -58,7 +68,10 @@ def judge(look: Look) -> Judgement:
     archive = posixpath.basename(unquote(urlsplit(url).path))
     source = "src" if not before(look.release, "0.5.1") else archive
     if not source or look.is_dir(f"{build}/{source}"):
-        return found
+        hashes = (
+            found.decoded["hashes"] if look.place.source == "url" and isinstance(found.decoded, dict) else ()
+        )
+        return judge_hashes(found, hashes)
     subdirectory = "subdirectory=" in urlsplit(url).fragment
     verdict: Verdict = "healed"
     if before(look.release, "0.4.12") or (subdirectory and before(look.release, "0.6.3")):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from uvreport.cache import layout, shapes
 from uvreport.cache.buckets import ReleaseRange, common, since, until
+from uvreport.cache.entries.link import archive_of
 from uvreport.cache.entries.source_tree import is_built
 from uvreport.cache.entry import (
     EntryKind,
@@ -23,7 +24,9 @@ from uvreport.cache.entry import (
     Reader,
     Verdict,
     before,
+    judge_hashes,
     judge_msgpack,
+    look_at,
     shape_for,
 )
 from uvreport.cache.serde import Shape, decoder, exact_decoder
@@ -161,7 +164,7 @@ def judge(look: Look) -> Judgement:
     build = f"{look.place.shard}/{revision['id']}"
     found = replace(found, links_to=(build,))
     if not look.is_dir(build) and look.release in _NO_HASHES and is_archive(look):
-        return replace(_without_hashes(found), state="dangling")
+        return replace(_without_hashes(look, build, found), state="dangling")
     if not look.is_dir(build):
         # A directory is built anew; an archive is unpacked anew from 0.4.12 on.
         fatal = before(look.release, "0.4.12") and is_archive(look)
@@ -176,7 +179,7 @@ def judge(look: Look) -> Judgement:
         if before(look.release, "0.4.12") or (verdict == "healed" and before(look.release, "0.5.1")):
             verdict = "fatal"
         elif verdict == "healed" and look.release in _NO_HASHES:
-            return _without_hashes(found)
+            return replace(_without_hashes(look, build, found), missing=(f"{build}/{source}",), damaged=())
         return replace(
             found, verdict=verdict, state="incomplete", missing=(f"{build}/{source}",),
             reason=f"the build that it names lacks the unpacked source `{source}`",
@@ -184,16 +187,34 @@ def judge(look: Look) -> Judgement:
         )  # fmt: skip
     if (
         look.release in _NO_HASHES
-        and not is_built(look, build)
+        and not _is_linked(look, build)
         and is_archive(look)
         and _has_wheel(look, build)
     ):
-        return _without_hashes(found)
+        return _without_hashes(look, build, found)
+    if look.place.source == "path" and is_archive(look) and not before(look.release, _ASKED_AGAIN):
+        return judge_hashes(found, revision.get("hashes", ()))
     return found
 
 
-# Measured: not in 0.5.11, in 0.5.18, 0.6.8, 0.7.22 and 0.8.0, not in 0.8.12.
-_NO_HASHES = ReleaseRange("0.5.12", "0.8.11")
+# Measured: 0.5.11 takes the hash of a source archive as it is, 0.5.12 holds it against the lockfile's.
+_ASKED_AGAIN = "0.5.12"
+
+
+# Measured: not in 0.5.11, in 0.5.12, 0.5.18, 0.5.31, 0.6.8, 0.7.22, 0.8.0 and 0.8.10, not in 0.8.11.
+_NO_HASHES = ReleaseRange("0.5.12", "0.8.10")
+
+
+def _is_linked(look: Look, build: str) -> bool:
+    """Whether a wheel that was built is there unpacked, in a form that these releases see."""
+    return any(
+        layout.is_wheel_stem(name) and _leads_on(look, f"{build}/{name}") for name in look.names(build)
+    )
+
+
+def _leads_on(look: Look, link: str) -> bool:
+    # Measured: 0.5.12 to 0.5.31 pass over a directory in the place of the link, 0.6.0 takes it.
+    return look.is_dir(link) and (not before(look.release, "0.6.0") or os.path.islink(look.full(link)))
 
 
 def _has_wheel(look: Look, build: str) -> bool:
@@ -202,10 +223,24 @@ def _has_wheel(look: Look, build: str) -> bool:
     )
 
 
-def _without_hashes(found: Judgement) -> Judgement:
-    """These releases compute no hashes of a source archive that they have unpacked before, and then miss them."""
+def _without_hashes(look: Look, build: str, found: Judgement) -> Judgement:
+    """These releases compute no hashes of a source archive that they have unpacked before, and then miss them.
+
+    What is wrong is what is in the way to the unpacked wheel: it is named as missing or damaged.
+    """
+    gone: list[str] = []
+    bad: list[str] = []
+    for name in look.names(build):
+        if not name.endswith(".whl"):
+            continue
+        link = f"{build}/{name.removesuffix('.whl')}"
+        if _leads_on(look, link):
+            continue
+        archive = archive_of(look_at(look.root, link, look.release, follow=False))
+        wrong = archive or link  # a link to an archive that is not there is itself as it should be
+        (bad if os.path.lexists(look.full(wrong)) else gone).append(wrong)
     return replace(
-        found, verdict="fatal", state="incomplete",
+        found, verdict="fatal", state="incomplete", missing=tuple(gone), damaged=tuple(bad),
         innermost="Hash-checking is enabled, but no hashes were computed for",
         reason="no wheel that was built from it is there unpacked, and this release cannot build one from an archive that "
         "it has unpacked before when a lockfile asks for its hash",
@@ -227,6 +262,8 @@ def harmless(glance: Glance) -> bool:
         return False
     known, exact = _decoder(glance.release)
     pointer = known.decode(glance.data())
+    if shapes.has_bad_hash(glance.release, pointer.revision.hashes):
+        return False
     return exact or not pointer.cache_info.directories
 
 

@@ -5,6 +5,9 @@ The rkyv body has no version in it and is not decoded here: only the trailer say
 
 from __future__ import annotations
 
+import posixpath
+import re
+
 from uvreport.cache import layout, trailer
 from uvreport.cache.entry import (
     EntryKind,
@@ -27,6 +30,12 @@ def judge(look: Look) -> Judgement:
         return fault
     parts = trailer.split(look.data or b"")
     url = trailer.url(parts.policy)
+    name = posixpath.basename(url.partition("?")[0].rstrip("/"))
+    if name and re.sub(r"[-_.]+", "-", name).lower() != look.place.rest[0].removesuffix(".rkyv"):
+        return Judgement(
+            verdict="healed", state="garbage", writers=trailer_writers(parts.form), decoded={"url": url},
+            reason=f"it was fetched from {url}, which is the page of another package; uv fetches its own",
+        )  # fmt: skip
     return Judgement(writers=trailer_writers(parts.form), decoded={"url": url, "data_bytes": len(parts.data)})
 
 
