@@ -16,7 +16,7 @@ from tests.stories import collect
 from uvreport.bisect import PATIENCE, Answer, Found, Row, Step, Stretch, bisect, changes
 from uvreport.bundle import Verdict
 from uvreport.cli import group
-from uvreport.cli.bisect import newer_row, row_of
+from uvreport.cli.bisect import moved_row, row_of
 from uvreport.errors import FailureNotThereError, UsageError
 from uvreport.pack import open_bundle
 
@@ -290,9 +290,14 @@ def test_a_cut_pointer_is_still_fatal_where_it_would_be_written_today(
     answer = run(path, "--offline", "--transplant", capsys=capsys)
     assert answer["bad"] == [{"first": "0.6.8", "last": "0.12.24"}]
     assert answer["fixed_in"] is None
-    assert answer["transplant"]["bad"][-1]["last"] == "0.13.9"
+    # Whoever had written it, from the first release that is here to the last.
+    (moved,) = answer["transplant"]["bad"]
+    assert moved["last"] == "0.13.9"
+    assert answer["transplant"]["verdicts"][moved["first"]] == "REPRODUCED"
+    assert not set(answer["transplant"]["verdicts"]) & set(answer["verdicts"])
     assert {"from": "sdists-v9", "to": "sdists-v11"} in answer["transplant"]["moved"]
-    assert answer["runs"] <= 30
+    assert {"from": "sdists-v9", "to": "sdists-v8"} in answer["transplant"]["moved"]
+    assert answer["runs"] - answer["transplant"]["runs"] <= 30
 
 
 def test_a_row_is_cut_at_what_is_given_as_good_and_starts_where_it_is_told() -> None:
@@ -306,11 +311,35 @@ def test_a_row_is_cut_at_what_is_given_as_good_and_starts_where_it_is_told() -> 
         row_of(bundle, bad="yesterday")
 
 
-def test_the_entry_is_moved_only_to_releases_after_those_that_read_it() -> None:
+def test_the_entry_is_moved_to_releases_on_both_sides_and_what_was_found_is_settled() -> None:
     bundle = open_bundle(SAMPLE)
     row = row_of(bundle)
-    found = Found(row=row, bad=(), untested=(), verdicts={}, answers={}, flaky=(), runs=0)
-    later = newer_row(bundle, found, offline=False)
-    assert later is not None
-    assert later.releases[0] == "0.6.8"
-    assert later.releases[-1] == later.start
+    seen = {"0.6.0": VERDICTS["bad"], "0.6.6": VERDICTS["bad"], "0.6.7": VERDICTS["clean"]}
+    found = Found(row=row, bad=(), untested=(), verdicts=seen, answers={}, flaky=(), runs=3)
+    wider = moved_row(bundle, found, offline=False)
+    assert wider is not None
+    at = wider.releases.index("0.6.0")
+    assert wider.releases[at : at + 4] == ("0.6.0", "0.6.6", "0.6.7", "0.6.8")
+    assert wider.releases[at - 1].startswith("0.5.")
+    asked = []
+
+    def judge(release: str) -> Verdict:
+        asked.append(release)
+        return VERDICTS["bad"]
+
+    steps = list(bisect(wider, judge))
+    assert not set(asked) & set(seen)
+    assert min(map(wider.releases.index, asked)) < at < max(map(wider.releases.index, asked))
+    assert steps
+
+
+def test_a_boundary_that_could_not_be_told_stays_one_when_the_entry_is_moved() -> None:
+    bundle = open_bundle(SAMPLE)
+    stretch = Stretch(first="0.6.4", last="0.6.6", good_before="0.6.1", unsure_before=("0.6.2", "0.6.3"))
+    seen = {"0.6.1": VERDICTS["clean"], "0.6.4": VERDICTS["bad"], "0.6.6": VERDICTS["bad"]}
+    found = Found(
+        row=row_of(bundle), bad=(stretch,), untested=(), verdicts=seen, answers={}, flaky=(), runs=3
+    )
+    wider = moved_row(bundle, found, offline=False)
+    assert wider is not None
+    assert {"0.6.2", "0.6.3"} == wider.absent.keys()

@@ -249,7 +249,7 @@ class Outside:
             "KEY": str(self.key), "HOST_HOME": str(self.home), "IN_TMP": str(self.in_tmp), "VICTIM": self.victim.pid,
             "TCP": self.tcp, "UDP": self.udp, "SOCKET": self.socket, "ABSTRACT": self.abstract, "STORE": str(self.store),
             "BUNDLE": str(self.bundle), "UV": uv, "MINE": mine, "CALLS": _CALLS, "ACTS": dict(acts),
-            "USR": "/usr/bin/env", "PYTHON_FILE": os.path.realpath(os.__file__),
+            "USR": "/usr/lib/os-release", "PYTHON_FILE": os.path.realpath(os.__file__),
         }  # fmt: skip
         return "\n".join(f"{name} = {value!r}" for name, value in names.items()) + HARNESS
 

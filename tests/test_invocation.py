@@ -87,3 +87,13 @@ def test_uvx_is_uv_tool_run() -> None:
     assert verbose(parse(["uvx", "ruff", "check"])).words == ("tool", "run", "-vv", "ruff", "check")
     assert parse(["uv", "tool", "run", "ruff"]).words == ("tool", "run", "ruff")
     assert parse(["uv", "sync"]).words == ("sync",)
+
+
+def test_a_metadata_block_that_uv_refuses_is_kept_for_uv_to_refuse():
+    open_ended = b"# /// script\n# dependencies = []\nimport secrets_of_ours\n# private\n"
+    bare, files = programless(parse(["uv", "run", "job.py"]), lambda path: open_ended)
+    assert bare.program == ("job.py",)
+    assert files == {"job.py": b"# /// script\n# dependencies = []\n"}
+    twice = b"# /// script\n# a = 1\n# ///\nimport secrets_of_ours\n# /// script\n# a = 1\n# ///\n"
+    _, files = programless(parse(["uv", "run", "job.py"]), lambda path: twice)
+    assert files == {"job.py": b"# /// script\n# a = 1\n# ///\n\n# /// script\n# a = 1\n# ///\n"}

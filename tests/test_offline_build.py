@@ -91,3 +91,30 @@ def test_a_backend_that_is_damaged_in_the_cache_fails_again_elsewhere(
     )
     # Not for want of a backend: the same bundle without the wheels says something else.
     assert verdicts(said["bundle"], uvs=paths, elsewhere=elsewhere) == [("UNTESTED", False)] * 2
+
+
+def test_a_project_that_hatchling_refuses_fails_again_under_older_releases(
+    world: Person, tmp_path: Path, uv_release: Callable[[str], Uv]
+) -> None:
+    project = (
+        '[project]\nname = "reefs"\nversion = "1"\nrequires-python = ">=3.9"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    )
+    write(world.project, {"pyproject.toml": project, "notes.txt": "no package is here\n"})
+    machine = {
+        key: value for key, value in MACHINE.items() if key.startswith(("UV_", "SSL_", "HTTP", "http"))
+    }
+    env = {**world.env, **machine, "UV_CACHE_DIR": str(world.cache)}
+    found = uv_release("0.13.9")
+    outcome = door.run([found.path, "sync"], cwd=str(world.project), env=env, timeout_s=120)
+    if "Unable to determine which files to ship" not in outcome.stderr:
+        pytest.skip(f"hatchling cannot be had here: {outcome.stderr[-200:]}")
+    out = tmp_path / "out"
+    out.mkdir()
+    env["PATH"] = os.path.dirname(found.path) + os.pathsep + env["PATH"]
+    done = uvreport("collect", "--json", "--output", str(out), "--", "uv", "sync", env=env, cwd=world.project)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    paths = [uv_release(release).path for release in ("0.9.30", "0.12.24", "0.13.9")]
+    for words, answer in (((), ("UNTESTED", False)), (("--allow-code",), ("REPRODUCED", True))):
+        assert verdicts(said["bundle"], *words, uvs=paths, elsewhere=tmp_path / "else") == [answer] * 3

@@ -520,6 +520,60 @@ def test_a_title_says_what_is_wrong_and_not_on_which_line(frames: tuple[str, ...
     assert f"fails with `{said}`" in render.title(replace(SEED, culprits=(), cure=(), failure=failure))
 
 
+@pytest.mark.parametrize(
+    ("class_", "frames", "said"),
+    [
+        (
+            "network",
+            ("Request failed after 3 retries", "Failed to fetch: `https://a.example/x/`", "client error (Connect)",
+             "tcp connect error", "Connection refused (os error 111)"),
+            "Connection refused",
+        ),
+        (
+            "index",
+            ("Request failed after 1 retry", "Failed to fetch: `http://a.example/simple/x/`",
+             "HTTP status server error (500 Internal Server Error) for url (http://a.example/simple/x/)"),
+            "HTTP status server error (500 Internal Server Error)",
+        ),
+        (
+            "git",
+            ("Failed to download and build `a @ git+file:///r`", "Git operation failed",
+             "failed to clone into: /c/git-v0/db/1",
+             "failed to fetch tag `v9`", "process didn't exit successfully: `/usr/bin/git fetch`"),
+            "failed to fetch tag v9",
+        ),
+        (
+            "config",
+            ("failed to open file `/etc/corp/uv.toml`: No such file or directory (os error 2)",),
+            "failed to open file uv.toml: No such file or directory",
+        ),
+        (
+            "project",
+            ("Failed to read `--find-links` directory: /home/user/w", "No such file or directory (os error 2)"),
+            "Failed to read --find-links directory: …",
+        ),
+    ],
+)  # fmt: skip
+def test_a_title_says_what_happened_and_not_that_something_was_asked_for(
+    class_: str, frames: tuple[str, ...], said: str
+) -> None:
+    failure = replace(SEED.failure, class_=class_, frames=frames)
+    assert f"fails with `{said}`" in render.title(replace(SEED, culprits=(), cure=(), failure=failure))
+
+
+def test_a_title_of_a_failed_build_has_the_exception() -> None:
+    chain = (
+        "  x Failed to build `a @ file:///p`\n  |-> The build backend returned an error\n"
+        "  `-> Call to `b.build_wheel` failed (exit status: 1)\n\n      [stderr]\n      Traceback (most recent call last):\n"
+        "      RuntimeError: geo.h not found\n"
+    )
+    frames = ("Failed to build `a`", "The build backend returned an error", "Call to `b.build_wheel` failed")
+    failure = replace(SEED.failure, class_="build", frames=frames, chain=chain)
+    assert "fails with `RuntimeError: geo.h not found`" in render.title(
+        replace(SEED, culprits=(), cure=(), failure=failure)
+    )
+
+
 def test_a_title_names_what_the_cache_lost() -> None:
     gone = replace(SEED, culprits=(), cure=(), missing=("archive-v0/JOJoMVp7C4sdYFht/acme/RECORD",))
     assert render.title(gone).endswith(": the cache lost `RECORD` (uv 0.6.6)")

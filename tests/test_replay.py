@@ -19,6 +19,7 @@ from uvreport.cli import group
 from uvreport.errors import UsageError
 from uvreport.pack import open_bundle
 from uvreport.replay import contained, explain, judge
+from uvreport.steady import steady
 from uvreport.uv import Outcome
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ def test_the_same_chain_is_reproduced_only_where_the_entry_was_read() -> None:
     assert (unread.verdict, unread.reason) == ("DIFFERENT", "fails alike, but without reading the entry")
     assert verdict(failed(CHAIN), ended(CHAIN), reads=None).verdict == "REPRODUCED"  # it could not be seen
     assert verdict(failed(CHAIN), ended(CHAIN), release="0.13.9").verdict == "DIFFERENT"
+
+
+def test_a_name_that_looks_random_and_was_masked_when_it_was_recorded_is_the_same() -> None:
+    said = "error: Failed to read the module\n  Caused by: `tides.tmpserver` is not a package\n"
+    of = failed(steady(said), "project", culprits=())
+    assert "tmpserver" not in of.failure.chain
+    assert verdict(of, ended(said)).verdict == "REPRODUCED"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from uvreport.cache import keys
 from uvreport.errors import BadBundleError, CannotWriteError, UnsafeSandboxError
 from uvreport.isolate import refusal
 from uvreport.isolate.moved import Moved, sources
-from uvreport.sandbox import open_sandbox
+from uvreport.sandbox import end_runs, open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -670,6 +670,45 @@ def test_a_command_that_hangs_is_ended(contained: str, uv_release: Callable[[str
     with open_sandbox(evil, allow_code=True) as box:
         outcome = box.run(uv_release("0.9.30"), evil.run.argv, env={}, timeout_s=2)
     assert outcome.timed_out
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no memory to write to")
+@pytest.mark.parametrize(
+    ("named", "code", "in_memory"),
+    [("", False, True), ("", True, False), ("tmp_path", False, False)],
+)
+def test_without_code_the_place_is_in_memory_where_no_other_is_named(
+    named: str,
+    code: bool,
+    in_memory: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uv_release: Callable[[str], Uv],
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path) if named else "/tmp")
+    with open_sandbox(bundle(Member(path="project/x", data=b"x")), allow_code=code) as box:
+        run(box, uv_release("0.9.30"), ("uv", "--version"))
+        at = box.look(f"{PLACES.project}/x")
+    assert at is not None
+    assert at.startswith("/dev/shm/") == in_memory
+
+
+def test_a_run_that_nobody_waits_for_any_longer_is_ended(
+    contained: str, uv_release: Callable[[str], Uv]
+) -> None:
+    evil, uv = hostile("import time; time.sleep(60)"), uv_release("0.9.30")
+    ended: list[Outcome] = []
+
+    def hang() -> None:
+        with open_sandbox(evil, allow_code=True) as box:
+            ended.append(box.run(uv, evil.run.argv, env={}, timeout_s=60))
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    while thread.is_alive():
+        end_runs()
+        thread.join(0.1)
+    assert [outcome.timed_out for outcome in ended] == [False]
 
 
 def test_moved_digests_are_turned_back_in_what_uv_says() -> None:

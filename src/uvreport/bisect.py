@@ -29,7 +29,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """What is searched: releases, oldest first, and what is known of them without a run.
 
     `start` is the release that fails. `unread` are those that cannot have read the entry, `absent` those that cannot be
-    had, each with the reason. `epochs` gives a name to each stretch of releases with the same buckets.
+    had, each with the reason. `epochs` gives a name to each stretch of releases with the same buckets. `seen` are verdicts
+    that are settled: of these releases nothing is asked again.
     """
 
     releases: tuple[str, ...]
@@ -37,6 +38,7 @@ class Row(Struct, frozen=True, kw_only=True):
     unread: Mapping[str, str] = {}
     absent: Mapping[str, str] = {}
     epochs: Mapping[str, str] = {}
+    seen: Mapping[str, Verdict] = {}
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -122,7 +124,8 @@ def bisect(
     within one epoch can be missed, unless `everything` is asked.
     """
     search = _Search(row, judge)
-    yield from search.ask(search.at(row.start), "start", perhaps=search.first_of_both_sides())
+    if search.at(row.start) not in search.known:
+        yield from search.ask(search.at(row.start), "start", perhaps=search.first_of_both_sides())
     if everything:
         pending = search.untested()
         for n, i in enumerate(pending):
@@ -152,7 +155,10 @@ class _Search:
         self.known: dict[int, Answer] = {
             i: "unknown" for i, release in enumerate(self.releases) if release in row.absent
         }
-        self.verdicts: dict[int, Verdict] = {}
+        self.verdicts: dict[int, Verdict] = {
+            i: row.seen[release] for i, release in enumerate(self.releases) if release in row.seen
+        }
+        self.known |= {i: answer(verdict) for i, verdict in self.verdicts.items()}
         self.asked: dict[int, list[Answer]] = {}
         self.runs = 0
 

@@ -29,7 +29,8 @@ _OPTION = re.compile(
     r"^\s+(?:(?P<short>-\w), |\s{4})(?P<long>--[\w-]+)(?P<value>[ =]<|\s?\[?=<)?", re.MULTILINE
 )
 _SHORT_ONLY = re.compile(r"^\s+(?P<short>-\w)(?P<value> <)?(?:\s|$)", re.MULTILINE)
-_METADATA_BLOCK = re.compile(rb"^# /// script\r?$\n(?:^#(?: .*)?\r?$\n)*?^# ///\r?$", re.MULTILINE)
+# What uv takes for metadata begins so and goes on as long as the comment does: broken blocks are uv's to refuse.
+_METADATA_BLOCK = re.compile(rb"^# /// [a-zA-Z0-9-]+[ \t]*\r?$(?:\n#.*)*", re.MULTILINE)
 
 # Taken when the release does not tell: options of `uv` and `uv run` that are followed by a value.
 _VALUED = frozenset(
@@ -281,9 +282,9 @@ def programless(
     content = None if invocation.as_module else read(script)
     is_script = content is not None and (invocation.as_script or script.lower().endswith((".py", ".pyw")))
     if is_script and content is not None:
-        block = _METADATA_BLOCK.search(content)
-        if block or invocation.as_script:
-            body = (block[0] if block else b"") + b"\n"
+        blocks = _METADATA_BLOCK.findall(content)
+        if blocks or invocation.as_script:
+            body = b"\n\n".join(blocks) + b"\n"
             return replace(invocation, program=(script,)), {script: body}
     flags = {"-m", "--module", "-s", "--script", "--gui-script"}
     options = tuple(word for word in invocation.options if word not in flags)

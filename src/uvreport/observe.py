@@ -11,7 +11,7 @@ from uvreport import invocation as uv_command
 from uvreport.bundle import Places, Run, Uv
 from uvreport.environment import Flaw, flaws
 from uvreport.errors import NothingToReportError
-from uvreport.failures.chain import Chain, parse
+from uvreport.failures.chain import Chain, last_words, parse
 from uvreport.steady import steady
 
 if TYPE_CHECKING:
@@ -165,14 +165,9 @@ def _attempt(
 def _failed(seen: Observation) -> Observation:
     if seen.chain.frames or seen.run.timed_out:
         return seen
-    # No chain that we know: the last lines that are not log are what there is.
-    from uvreport.failures.chain import without_log
-
-    last = [line for line in without_log(seen.run.stderr) if line.strip()][-5:]
-    chain = Chain(style="cause", frames=tuple(last[-1:]), text="\n".join(last))
     return Observation(
         run=seen.run,
-        chain=chain,
+        chain=last_words(seen.run.stderr) or seen.chain,
         trial=seen.trial,
         examined=seen.examined,
         replaced=seen.replaced,

@@ -19,10 +19,11 @@ from uvreport.bundle import Bundle, Proof, Uv, Verdict
 from uvreport.cache.buckets import bucket, kind_of
 from uvreport.environment import flaws
 from uvreport.failures import Evidence, named, recognise
-from uvreport.failures.chain import Chain, parse
+from uvreport.failures.chain import Chain, last_words, parse
 from uvreport.failures.signature import core, likeness, signature
 from uvreport.isolate.refusal import EXIT_CODE
 from uvreport.sandbox import open_sandbox
+from uvreport.steady import steady
 from uvreport.transplant import at_fault
 from uvreport.uv import Outcome  # noqa: TC001 a field of a Struct: its type is looked at when it is decoded
 
@@ -45,6 +46,8 @@ _NOT_OURS = re.compile(
     r"^UV_(?:CACHE_DIR|PYTHON\w*|TOOL_\w+|INSTALL\w*|CREDENTIALS_DIR|ENV_FILE|OFFLINE|NO_CACHE|PROJECT|WORKING_DIR\w*|"
     r"CONFIG_FILE|LOG\w*|SYSTEM_\w+|MANAGED_PYTHON|NO_MANAGED_PYTHON)$"
 )
+# Of those the ones that change nothing outside the place; taken when the failure is about them.
+_IF_REFUSED = frozenset({"UV_OFFLINE", "UV_NO_CACHE", "UV_CONFIG_FILE", "UV_ENV_FILE", "UV_PYTHON"})
 
 
 def replay(
@@ -123,11 +126,17 @@ def contained(
 
 
 def _variables(bundle: Bundle) -> dict[str, str]:
-    """Of the reporter's variables those that count here."""
+    """Of the reporter's variables those that count here; what uv refuses is among them."""
+    said = " ".join(bundle.failure.frames)
+    refused = {
+        name
+        for name, value in bundle.run.env.items()
+        if name in _IF_REFUSED and (name in said or (len(value) > 2 and value in said))
+    }
     return {
         name: value
         for name, value in bundle.run.env.items()
-        if name.startswith("UV_") and not _NOT_OURS.match(name)
+        if name.startswith("UV_") and (name in refused or not _NOT_OURS.match(name))
     }
 
 
@@ -268,6 +277,8 @@ def judge(
         )
 
     chain = parse(outcome.stderr) or parse(outcome.stdout)
+    if chain is None and outcome.exit_code and not outcome.timed_out:
+        chain = last_words(outcome.stderr)
     if outcome.exit_code == 0:
         if bundle.run.exit_code == 0 and not whole:
             return verdict("REPRODUCED", sign=bundle.failure.signature)
@@ -277,8 +288,9 @@ def judge(
         return verdict("REPRODUCED", sign=bundle.failure.signature)
     if outcome.timed_out:
         return verdict("UNTESTED", f"uv did not end within {outcome.duration_s:.0f} s")
-    have = core(chain.frames, chain.detail) if chain else ()
-    want = core(bundle.failure.frames, _detail(bundle))
+    # What was recorded was made steady: names that look random are masked there, and must be here.
+    have = core(tuple(map(steady, chain.frames)), steady(chain.detail)) if chain else ()
+    want = core(tuple(map(steady, bundle.failure.frames)), steady(_detail(bundle)))
     alike = likeness(want, have)
     unread = unread_by(bundle, release)
     if alike != "different" and want:
@@ -305,12 +317,12 @@ def judge(
     so_far = "it read the entry without this failure, and then " if past else ""
     if needed_code and class_ not in {"network", "index", "git"}:
         return verdict("UNTESTED", f"{so_far}needs code: of the bundle, or of a build backend", past=past)
+    if class_ == "git" and needed_code:
+        return verdict("UNTESTED", f"{so_far}needs code: git, which is not run", past=past)
     if _around(class_) or bundle.failure.class_ in {"network", "index", "git"}:
         offline = "needs the network, and a replay has none"
         why = "the sandbox stood in the way" if class_ == "environment" else offline
         return verdict("UNTESTED", f"{so_far}{why} (uv said: {_said(chain)})", past=past)
-    if class_ == "git" and needed_code:
-        return verdict("UNTESTED", f"{so_far}needs code: git, which is not run", past=past)
     if class_ == "interpreter" and bundle.failure.class_ != class_:
         return verdict("UNTESTED", f"{so_far}the Python here does not suit (uv said: {_said(chain)})")
     return verdict("DIFFERENT", f"uv said: {_said(chain)}", signature(class_, have) if have else "")

@@ -134,12 +134,12 @@ def open_sandbox(
             hint="Give --allow-code: the code then runs, contained by bubblewrap.",
         )
     _check_places(bundle.places)
-    with _place(keep, bundle) as base:
+    with _place(keep, bundle, in_memory=how.name != "none" and not allow_code) as base:
         yield Box(bundle, base, how, allow_code=allow_code, python=python or pythons.ours())
 
 
 @contextlib.contextmanager
-def _place(keep: str | None, bundle: Bundle) -> Iterator[str]:
+def _place(keep: str | None, bundle: Bundle, *, in_memory: bool) -> Iterator[str]:
     if keep is not None:
         try:
             os.makedirs(keep, mode=0o700, exist_ok=True)
@@ -155,7 +155,10 @@ def _place(keep: str | None, bundle: Bundle) -> Iterator[str]:
     # On a filesystem that keeps no times of access it cannot be seen what uv reads.
     flags = os.statvfs(parent).f_flag if hasattr(os, "ST_NOATIME") else 0
     unseen, unrun = bool(flags & getattr(os, "ST_NOATIME", 0)), bool(flags & getattr(os, "ST_NOEXEC", 0))
-    if (unseen or unrun or len(bundle.members) > _MANY) and os.access(_MEMORY, os.W_OK) and _fits(bundle):
+    # What a build writes may be large. Else memory is better, where nobody has named a place: a disk that others are
+    # busy with makes a replay three times as long.
+    quick = len(bundle.members) > _MANY or (in_memory and parent == "/tmp")  # noqa: S108 only compared
+    if (unseen or unrun or quick) and os.access(_MEMORY, os.W_OK) and _fits(bundle):
         parent = _MEMORY
     elif unrun:
         raise CannotWriteError(
@@ -244,7 +247,9 @@ class Box:
                 stands = self._python.executable if self._allow_code else f"{base}/refusal"
                 believed_ns = os.stat(stands).st_ctime_ns
                 restored.interpreters(kept, evidence, believed_ns)
-            restored.venv(venv, kept, layout, self._python.executable)
+            # Of an environment that may be the fault only the links come back: a bundle cannot hold them.
+            own = {} if _venv_is_evidence(bundle) else kept.venv
+            restored.venv(venv, own, kept.links, layout, self._python.executable)
         restored.settle()
         watched = restored.watch(f"{base}/kept")
         restored.times(bundle.relations)
@@ -267,7 +272,8 @@ class Box:
                 ["env", "-i", *_assignments(inside), "/bin/sh"]
             )
         os.makedirs(f"{base}/root{_working_directory(bundle.places, bundle.run.cwd)}", exist_ok=True)
-        with _bounded(base, code=self._allow_code) as started:
+        bounded = self._allow_code or trees.within(base, _MEMORY)
+        with _bounded(base, watched=bounded) as started, _ending(started) as started:
             outcome = uv.run(command, cwd=cwd, env=inside, timeout_s=timeout_s, started=started)
         why = isolate.could_not(outcome.exit_code, outcome.stderr) if contained else ""
         if why:
@@ -461,17 +467,19 @@ class _Restored:
             member = msgspec.structs.replace(member, data=_at_time(member.data, believed_ns))
             self.put(member, f"{self._tops['cache']}/{path}")
 
-    def venv(self, at: str, kept: _Kept, layout: _Layout, python: str) -> None:
+    def venv(
+        self, at: str, files: Mapping[str, bytes], links: Mapping[str, str], layout: _Layout, python: str
+    ) -> None:
         """Completes the environment `at`, so that uv takes it for one."""
         from uvreport.bundle import Member
 
         if not at:
             return
-        for path, data in kept.venv.items():
+        for path, data in files.items():
             where = f"{at}/{path}"
             if not os.path.lexists(self._root + where):
                 self.put(Member(path=f"venv/{path}", data=data), where)
-        for path, target in kept.links.items():
+        for path, target in links.items():
             where = self._root + f"{at}/{path}"
             if os.path.islink(where):
                 os.remove(where)
@@ -578,7 +586,15 @@ def _venv_to_make(bundle: Bundle, argv: Sequence[str]) -> str:
     below = {f"{top}/{os.path.relpath(venv, path)}/" for top, path in (
         ("project", bundle.places.project), ("home", bundle.places.home)) if trees.within(venv, path)}  # fmt: skip
     there = any(member.path.startswith(tuple(below)) for member in bundle.members)
+    if _venv_is_evidence(bundle):
+        return venv if any(member.path in {f"{path}{name}" for path in below for name in ("bin", "Scripts")}
+                           for member in bundle.members) else ""  # fmt: skip
     return venv if there or "pip" in argv[1:4] else ""
+
+
+def _venv_is_evidence(bundle: Bundle) -> bool:
+    """Whether what the environment lacks can be the failure: then it was bundled as far as it was there."""
+    return bundle.failure.class_ in {"environment", "interpreter"}
 
 
 def _moved(bundle: Bundle, layout: _Layout) -> Moved:
@@ -751,13 +767,14 @@ def _assignments(env: Mapping[str, str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _bounded(folder: str, *, code: bool) -> Iterator[Callable[[int], None] | None]:
+def _bounded(folder: str, *, watched: bool) -> Iterator[Callable[[int], None] | None]:
     """Gives what `uv.run` tells the process id to.
 
-    Where code may run, a process that takes too much disk or memory or starts too many others is killed with all of
-    them: no limit of the kernel's counts for all files or all processes together, nor for the processes of root.
+    Where code may run, and where the place is in memory, a process that takes too much disk or memory or starts too
+    many others is killed with all of them: no limit of the kernel's counts for all files or all processes together,
+    nor for the processes of root.
     """
-    if not code:
+    if not watched:
         yield None
         return
     most_memory = min(MEMORY_BYTES, _machine_bytes() * 3 // 4)
@@ -786,6 +803,33 @@ def _bounded(folder: str, *, code: bool) -> Iterator[Callable[[int], None] | Non
         done.set()
         for thread in watchers:
             thread.join()
+
+
+_runs: set[int] = set()
+
+
+@contextlib.contextmanager
+def _ending(started: Callable[[int], None] | None) -> Iterator[Callable[[int], None]]:
+    """Gives what `uv.run` tells the process id to, so that `end_runs` knows it too."""
+    mine: list[int] = []
+
+    def told(process: int) -> None:
+        mine.append(process)
+        _runs.add(process)
+        if started is not None:
+            started(process)
+
+    try:
+        yield told
+    finally:
+        _runs.difference_update(mine)
+
+
+def end_runs() -> None:
+    """Ends every run of this process that is under way, in any thread: for whoever no longer waits for them."""
+    for process in tuple(_runs):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process, signal.SIGKILL) if hasattr(os, "killpg") else os.kill(process, signal.SIGTERM)
 
 
 def _machine_bytes() -> int:

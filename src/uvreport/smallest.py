@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
+import sys
 import tempfile
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,10 +31,11 @@ from uvreport.isolate import trees
 from uvreport.locate import named_packages
 from uvreport.minimize import problem
 from uvreport.replay import TIMEOUT_S, contained
+from uvreport.sandbox import end_runs
 from uvreport.steady import steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
     from uvreport.bundle import Bundle, Culprit, Uv
     from uvreport.cache.examine import Finding
@@ -60,7 +64,7 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 class Judge:
-    """Answers whether a bundle fails like `original` does; `replayed` is the latest replay that did."""
+    """Answers whether a bundle fails like `original` does; what was `seen` is the replay. From any thread."""
 
     def __init__(
         self,
@@ -71,14 +75,15 @@ class Judge:
         trust: bool = False,
         allow_code: bool = False,
     ) -> None:
-        self.replayed: Replay | None = None
         self.timeout_s = timeout_s
+        self._original = original
+        self.release = uv.release
         self._uv, self._trust, self._allow_code = uv, trust, allow_code
         self._want = states(original, uv.release)
 
     def __call__(self, candidate: Bundle) -> Answer:
         # Looked at first: it costs a hundredth of a run.
-        if states(candidate, self._uv.release) != self._want:
+        if states(candidate, self.release) != self._want:
             return minimize.Answer(same=False, reason="what is at fault is in another state")
         try:
             seen = contained(
@@ -89,30 +94,88 @@ class Judge:
                 timeout_s=self.timeout_s,
             )
         except (BadBundleError, UsageError) as error:
-            if self.replayed is None:  # no cut did that: it is the bundle as it came
+            if candidate is self._original:  # no cut did that: it is the bundle as it came
                 raise
             return minimize.Answer(same=False, reason=error.message)
         verdict = seen.verdict
         # A reason beside REPRODUCED says that only the innermost cause is the same.
         same = verdict.verdict == "REPRODUCED" and not verdict.reason
-        if same:
-            self.replayed = seen
         said = f"{verdict.verdict} ({verdict.reason})" if verdict.reason else verdict.verdict
-        return minimize.Answer(same=same, reason=f"with uv {verdict.uv} it is {said}", reads=seen.reads)
+        return minimize.Answer(
+            same=same, reason=f"with uv {verdict.uv} it is {said}", reads=seen.reads, seen=seen
+        )
 
 
-def search(bundle: Bundle, judge: Judge) -> Iterator[Step[Bundle]]:
-    """Every run on the way to the smallest bundle. Raises FailureNotThereError when `bundle` does not fail."""
-    return minimize.minimize(bundle, minimize.every_pass(), judge, key=problem.key, size=problem.size)
+class _Ahead:
+    """A judge that has begun with what is likely to be asked next; what it answers is the same."""
+
+    def __init__(self, judge: Callable[[Bundle], Answer], jobs: int) -> None:
+        self._judge = judge
+        self._jobs = jobs
+        self._pool = ThreadPoolExecutor(jobs)
+        self._begun: dict[int, tuple[Bundle, Future[Answer]]] = {}
+        self._left: list[Future[Answer]] = []  # that nobody waits for any more
+
+    def expect(self, candidates: Iterator[Bundle]) -> None:
+        """Begins with the first of these, and with nothing that is not among them any more."""
+        wanted = {id(candidate): candidate for candidate in itertools.islice(candidates, self._jobs)}
+        self._left = [future for future in self._left if not future.done()]
+        for name in self._begun.keys() - wanted.keys():
+            future = self._begun.pop(name)[1]
+            if not future.cancel():
+                self._left.append(future)
+        for name, candidate in wanted.items():
+            if name not in self._begun:
+                self._begun[name] = candidate, self._pool.submit(self._judge, candidate)
+
+    def __call__(self, candidate: Bundle) -> Answer:
+        return self._begun.pop(id(candidate))[1].result()
+
+    def close(self) -> None:
+        """Ends the runs that nobody waits for."""
+        running = [future for _, future in self._begun.values() if not future.cancel()] + self._left
+        while wait(running, timeout=0.02).not_done:
+            end_runs()  # again: one may have been about to start
+        self._pool.shutdown()
+
+
+def search(bundle: Bundle, judge: Judge, *, jobs: int | None = None) -> Generator[Step[Bundle], None, None]:
+    """Every run on the way to the smallest bundle. Raises FailureNotThereError when `bundle` does not fail.
+
+    `jobs` are the runs at once (default: one for each core). The answer and its steps do not depend on it.
+    """
+    # What fails by taking too long must not be slowed down.
+    ahead = _Ahead(judge, 1 if bundle.failure.class_ == "hang" else jobs or _cores())
+    with contextlib.closing(ahead):
+        yield from minimize.minimize(
+            bundle,
+            minimize.every_pass(),
+            ahead,
+            key=problem.key,
+            size=problem.size,
+            guess=_likely(bundle, judge.release),
+            expect=ahead.expect,
+        )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _likely(bundle: Bundle, release: str) -> Bundle:
+    """The bundle with no more of its cache than the entries at fault and what they lead to."""
+    put = _examined(bundle, _entries(bundle), release)[1]
+
+    def wanted(member: Member) -> bool:
+        top, _, rest = member.path.partition("/")
+        return top != "cache" or any(_within(rest, one) for one in put)
+
+    return problem.keeping(bundle, wanted)
 
 
 def states(bundle: Bundle, release: str) -> tuple[State, ...]:
     """What is wrong with each entry at fault, judged from the bundle's own bytes."""
-    paths = [culprit.path for culprit in bundle.culprits]
-    for path in bundle.missing:  # what ought to hold it
-        holder = shard_of(path) if place_of(path).kind == "archive" else path
-        paths.append(holder or path)
-    found = _found(bundle, tuple(dict.fromkeys(paths)), release)
+    found, _ = _examined(bundle, _entries(bundle), release)
     return tuple(
         State(
             path=one.path, kind=one.kind, verdict=one.verdict, state=one.state, innermost=one.innermost,
@@ -122,10 +185,22 @@ def states(bundle: Bundle, release: str) -> tuple[State, ...]:
     )  # fmt: skip
 
 
-def _found(bundle: Bundle, paths: Sequence[str], release: str) -> list[Finding]:
-    """What there is to say of these entries, with what they lead to, put on disk for a moment."""
+def _entries(bundle: Bundle) -> tuple[str, ...]:
+    """The cache paths of the entries at fault."""
+    paths = [culprit.path for culprit in bundle.culprits]
+    for path in bundle.missing:  # what ought to hold it
+        holder = shard_of(path) if place_of(path).kind == "archive" else path
+        paths.append(holder or path)
+    return tuple(dict.fromkeys(paths))
+
+
+def _examined(bundle: Bundle, paths: Sequence[str], release: str) -> tuple[list[Finding], set[str]]:
+    """What there is to say of these entries, with what they lead to, put on disk for a moment; and all that was put.
+
+    That are cache paths, each of them with everything below.
+    """
     if not paths:
-        return []
+        return [], set()
     root = trees.throwaway(os.path.realpath(tempfile.gettempdir()))
     try:
         put: set[str] = set()
@@ -139,7 +214,7 @@ def _found(bundle: Bundle, paths: Sequence[str], release: str) -> list[Finding]:
             put |= wanted
             found = [examine(root, path, release) for path in paths]
             wanted = {target for one in found for target in one.links_to}
-        return found
+        return found, put
     finally:
         trees.remove(root)
 
@@ -229,7 +304,7 @@ def _culprits(original: Bundle, smaller: Bundle, release: str) -> tuple[Culprit,
     ]
     decoded = {
         found.path: found
-        for found in _found(smaller, [culprit.path for culprit in changed], release)
+        for found in _examined(smaller, [culprit.path for culprit in changed], release)[0]
     }  # fmt: skip
     return tuple(
         replace(
@@ -357,7 +432,15 @@ def lean(bundle: Bundle, uv: Uv, *, within_s: float = LARGE_S) -> Bundle:
     passes = [one for one in minimize.every_pass() if one.name in {"what was not read", "cache"}]
     best = bundle
     try:
-        for step in minimize.minimize(start, passes, judged, key=problem.key, size=problem.size):
+        steps = minimize.minimize(
+            start,
+            passes,
+            judged,
+            key=problem.key,
+            size=problem.size,
+            guess=_with(_likely(bundle, uv.release), start, subject),
+        )
+        for step in steps:
             best = _with(step.best, bundle, subject)
             if time.monotonic() > end:
                 break

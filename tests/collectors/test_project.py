@@ -246,11 +246,17 @@ def test_the_members_of_a_workspace_are_taken_and_the_excluded_are_not(world: Pe
         {
             "pyproject.toml": '[tool.uv.workspace]\nmembers = ["packages/*"]\nexclude = ["packages/old"]\n',
             "packages/a/pyproject.toml": '[project]\nname = "a"\n', "packages/old/pyproject.toml": "",
-            "packages/none/README": "",
+            "packages/none/README": "ours",
         },
     )  # fmt: skip
     found = project.collect(scene_of(world))
-    assert paths(found, "project") == ["project/packages/a/pyproject.toml", "project/pyproject.toml"]
+    # Of the one that uv refuses, for it has no pyproject.toml, only that something is there.
+    assert paths(found, "project") == [
+        "project/packages/a/pyproject.toml",
+        "project/packages/none/README",
+        "project/pyproject.toml",
+    ]
+    assert data(found, "project/packages/none/README") == b""
     assert fact(found, "project")["workspace_members"] == [str(world.project / "packages" / "a")]
 
 

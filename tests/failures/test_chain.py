@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvreport.failures.chain import parse
+from uvreport.failures.chain import last_words, parse
 
 CAUSED_BY = """\
 Using CPython 3.11.7 interpreter at: /usr/bin/python3
@@ -190,3 +190,37 @@ def test_a_hint_below_a_box_is_a_hint_and_the_log_behind_it_is_not():
     assert found is not None
     assert found.hints == ("refused (401 Unauthorized)",)
     assert "TRACE" not in found.text
+
+
+def test_the_resolvers_tree_in_the_middle_of_a_message_is_log():
+    tree = (
+        "TRACE Resolver derivation tree before reduction\nterm root==0a0.dev0\n"
+        "  root==0a0.dev0 depends on acme-build>=9\n    acme-build not found in the provided package locations\n"
+    )
+    found = parse(
+        "  × Failed to build `svc @ file:///p`\n  ├─▶ No solution found when resolving: `acme-build>=9`\n"
+        f"{tree}{tree}  ╰─▶ Because acme-build was not found in the provided package locations and\n"
+        "      you require acme-build>=9, we can conclude that your requirements are\n      unsatisfiable.\n"
+    )
+    assert found is not None
+    assert len(found.frames) == 3
+    assert found.frames[1] == "No solution found when resolving: `acme-build>=9`"
+    assert found.frames[2].endswith("your requirements are unsatisfiable.")
+
+
+@pytest.mark.parametrize("second", [CAUSED_BY, BOXED, CAUSE, BUILD])
+@pytest.mark.parametrize("first", [CAUSED_BY, BOXED, CAUSE, BUILD])
+def test_of_two_outputs_in_one_file_the_last_failure_is_read(first: str, second: str):
+    both, alone = parse(first + second), parse(second)
+    assert both is not None
+    assert alone is not None
+    assert both.frames == alone.frames
+
+
+def test_the_last_words_are_what_there_is_where_nothing_says_error():
+    said = "DEBUG uv 0.9.30\nPython downloads are not allowed\nDEBUG Released lock at `x`\n"
+    assert parse(said) is None
+    found = last_words(said)
+    assert found is not None
+    assert found.frames == ("Python downloads are not allowed",)
+    assert last_words("DEBUG uv 0.9.30\n\n") is None

@@ -53,3 +53,42 @@ def test_every_class_has_a_name_of_its_own_and_is_found_by_it():
     assert len(names) == len(set(names))
     assert all(named(name) is c for name, c in zip(names, all_classes(), strict=True))
     assert named("no-such-class") is None
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        (
+            "No solution found when resolving dependencies: / only proxy1[extra2]==0.1.0 is available",
+            "resolution",
+        ),
+        ("Failed to fetch: `http://127.0.0.1/simple/` / tunnel error: through the proxy", "network"),
+        (
+            "Failed to download `a==1` / Failed to extract archive: a-1-py3-none-any.whl / Bad CRC (got 1)",
+            "index",
+        ),
+        (
+            "Failed to download `a==1` / Failed to extract archive: /home/u/w/a-1-py3-none-any.whl",
+            "distribution",
+        ),
+        (
+            "Failed to download `a==1` / Failed to read metadata: `http://h/a` / operation timed out",
+            "network",
+        ),
+        (
+            "failed to open file `/home/u/.config/uv/uv.toml`: No such file or directory (os error 2)",
+            "config",
+        ),
+        (
+            "failed to read from file `/home/u/p/pyproject.toml`: Permission denied (os error 13)",
+            "environment",
+        ),
+        ("failed to write to file `/home/u/p/uv.lock`: Permission denied (os error 13)", "environment"),
+        (
+            "failed to open file `/c/archive-v0/x/a-1.dist-info/RECORD`: No such file or directory",
+            "distribution",
+        ),
+    ],
+)
+def test_what_stands_near_in_words_belongs_apart(message, name):
+    assert recognise(Evidence(chain=_chain(message), exit_code=2, blamed=False)).name == name

@@ -147,3 +147,10 @@ def test_likeness_knows_all_frames_from_the_innermost_alone():
     assert likeness(("a", "b"), ("c", "b")) == "leaf"
     assert likeness(("a", "b"), ("a", "c")) == "different"
     assert likeness((), ()) == "exact"
+
+
+def test_how_often_uv_tried_does_not_count():
+    last = "Connection refused (os error 111)"
+    assert core(("Request failed after 3 retries", last)) == core(
+        ("Request failed after 1 retry in 1.2s", last)
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import itertools
+from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,77 @@ def test_what_is_smallest_stays_as_it_is(given_: tuple[Numbers, list[Numbers]]) 
 
     best = steps(problem, fails)[-1].best
     assert steps(best, fails)[-1].best == best
+
+
+@given(problems, st.integers(1, 7), st.integers(0, 6), st.integers(1, 9))
+def test_how_many_questions_are_looked_at_ahead_changes_no_step(
+    problem: Numbers, by: int, rest: int, ahead: int
+) -> None:
+    def fails(p: Numbers) -> bool:
+        return p == problem or (bool(p) and sum(p) % by == rest)
+
+    def look(coming: Iterator[Numbers]) -> None:
+        list(itertools.islice(coming, ahead))
+
+    found = minimize(problem, PASSES, lambda p: Answer(same=fails(p)), key=lambda p: p, size=len, expect=look)
+    assert list(found) == steps(problem, fails)
+
+
+@given(with_monotone_judges())
+def test_what_is_expected_is_what_is_asked_until_something_fails_the_same_way(
+    given_: tuple[Numbers, list[Numbers]],
+) -> None:
+    problem, needed = given_
+    expected: list[list[Numbers]] = []
+    asked: list[tuple[Numbers, bool]] = []
+
+    def judge(p: Numbers) -> Answer:
+        asked.append((p, any(part <= p for part in needed)))
+        return Answer(same=asked[-1][1])
+
+    def expect(coming: Iterator[Numbers]) -> None:
+        expected.append(list(itertools.islice(coming, 4)))
+
+    list(minimize(problem, PASSES, judge, key=lambda p: p, size=len, expect=expect))
+    for n, coming in enumerate(expected):
+        if n:  # of the whole nothing is known
+            hit = next((i for i, (_, same) in enumerate(asked[n:]) if same), len(asked))
+            assert coming[: hit + 1] == [p for p, _ in asked[n:]][: min(4, hit + 1)]
+
+
+def test_where_a_guess_fails_the_same_way_the_whole_is_never_judged() -> None:
+    asked: list[Numbers] = []
+
+    def judge(problem: Numbers) -> Answer:
+        asked.append(problem)
+        return Answer(same=7 in problem)
+
+    whole, guess = frozenset(range(1000)), frozenset({7, 8})
+    found = list(minimize(whole, PASSES, judge, key=lambda p: p, size=len, guess=guess))
+    assert whole not in asked
+    assert asked[0] == guess
+    assert found[-1].best == {7}
+
+
+def test_where_a_guess_does_not_fail_the_whole_is_searched() -> None:
+    whole, guess = frozenset(range(20)), frozenset({8, 9})
+    found = list(
+        minimize(
+            whole, PASSES, lambda p: Answer(same=7 in p), key=lambda p: p, size=len, guess=guess
+        )
+    )  # fmt: skip
+    assert (found[0].best, found[0].answer, found[1].failed) == (whole, None, True)
+    assert found[-1].best == {7}
+
+
+def test_where_neither_a_guess_nor_the_whole_fails_the_failure_is_not_there() -> None:
+    with pytest.raises(FailureNotThereError):
+        list(
+            minimize(
+                frozenset({1, 2}), PASSES, lambda _: Answer(same=False), key=lambda p: p, size=len,
+                guess=frozenset({1}),
+            )
+        )  # fmt: skip
 
 
 @given(with_monotone_judges())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -23,7 +24,7 @@ from uvreport.bundle import Bundle, Member, Uv
 from uvreport.minimize import problem
 from uvreport.pack import fit, open_bundle, open_whole, verify, write
 from uvreport.replay import replay
-from uvreport.smallest import LARGE_BYTES, Judge, is_large, lean
+from uvreport.smallest import LARGE_BYTES, Judge, is_large, lean, search
 
 SAMPLE = stories.ROOT / "sample_bundles/uv-12318/uv-12318.uvreport.zip"
 
@@ -144,6 +145,27 @@ def test_it_does_not_slip_to_another_bug(seed: Path, uv_release: Callable[[str],
     for other in (entry[:10], b"", entry[:-1] + b"\x00", b"\x93\x00\x01\x02"):
         assert not judge(problem.edited(original, {path: other})).same
     assert not judge(problem.keeping(original, lambda m: m.path != path)).same
+
+
+def test_how_many_runs_are_made_at_once_changes_no_step(uv_release: Callable[[str], Uv]) -> None:
+    original = open_bundle(SAMPLE)
+
+    def found(jobs: int) -> list[tuple[str, bool, int]]:
+        steps = search(original, Judge(original, uv_release("0.6.6")), jobs=jobs)
+        return [(step.pass_, step.failed, step.size) for step in steps]
+
+    assert found(3) == found(1)
+
+
+def test_of_a_large_cache_no_more_than_the_shard_at_fault_is_put_back(
+    uv_release: Callable[[str], Uv],
+) -> None:
+    bundle = large(open_bundle(SAMPLE))
+    with contextlib.closing(search(bundle, Judge(bundle, uv_release("0.6.6")), jobs=1)) as steps:
+        first = next(steps)
+    assert first.failed
+    shard = os.path.dirname(bundle.culprits[0].path)
+    assert all(m.path.startswith(f"cache/{shard}") for m in first.best.members if m.path.startswith("cache/"))
 
 
 def large(original: Bundle) -> Bundle:

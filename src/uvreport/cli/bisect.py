@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from uvreport.cli.intervals import as_object, tell, tell_moved
 from uvreport.cli.seconds import Seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from uvreport.bisect import Found, Row, Step, Stretch
+    from uvreport.bisect import Found, Row, Step
     from uvreport.bundle import Bundle, Uv, Verdict
 
 DOWNLOADS = 3  # at once; more are no faster, and the index is not ours
@@ -34,7 +34,7 @@ KEPT_AHEAD = 2  # so many of those that may be asked are fetched
 @click.option(
     "--transplant",
     is_flag=True,
-    help="Also run newer releases with the entry moved to where they would look for it.",
+    help="Also run older and newer releases with the entry moved to where they would look for it.",
 )
 @click.option(
     "--changelog",
@@ -90,19 +90,15 @@ def command(
     with contextlib.closing(Runs(run, jobs=jobs or os.cpu_count() or 1, offline=offline, said=said)) as runs:
         found = search(row, runs, everything=everything, said=said)
         _check(found, goods)
-        later = newer_row(opened, found, offline=offline) if transplant else None
+        wider = moved_row(opened, found, offline=offline) if transplant else None
         moving = None
-        if later is not None:
-            said("With the entry moved to where newer releases look for it:")
+        if wider is not None:
+            said("With the entry moved to where each other release looks for it:")
             moved_runs = Runs(
-                lambda release, uv: run(release, uv, move=True),
-                jobs=runs.jobs,
-                offline=offline,
-                said=said,
-                any_start=True,
+                lambda release, uv: run(release, uv, move=True), jobs=runs.jobs, offline=offline, said=said
             )
             with contextlib.closing(moved_runs) as others:
-                moving = search(later, others, everything=everything, said=said)
+                moving = search(wider, others, everything=everything, said=said)
     duration_s = round(time.monotonic() - begin, 3)
     if as_json:
         answer = as_object(found, moving, text, opened)
@@ -115,9 +111,7 @@ def command(
         for line in tell_moved(moving, opened):
             click.echo(line)
     total = found.runs + (moving.runs if moving else 0)
-    ran = any(
-        v.code_executed for v in (*found.verdicts.values(), *(moving.verdicts.values() if moving else ()))
-    )
+    ran = any(v.code_executed for v in (moving or found).verdicts.values())
     code = "code of the bundle was run" if ran else "no code was run"
     click.echo(f"{total} runs in {duration_s:.1f} s, {code}.")
 
@@ -182,21 +176,29 @@ def row_of(
     )
 
 
-def newer_row(bundle: Bundle, found: Found, *, offline: bool) -> Row | None:
-    """The releases after those that read the entry, for which it can be moved; None when there are none."""
+def moved_row(bundle: Bundle, found: Found, *, offline: bool) -> Row | None:
+    """The releases that read the entry, and on both sides those for which it can be moved; None without such.
+
+    What was found of the first is settled.
+    """
     from uvreport import releases
     from uvreport.bisect import Row
     from uvreport.transplant import moves
 
-    last = max((r for r in found.row.releases if r not in found.row.unread), key=releases.order)
-    later = tuple(
-        r for r in releases.known() if releases.order(r) > releases.order(last) and moves(bundle, r)
-    )
-    absent = _absent(later) if offline else {}
-    asked = [r for r in later if r not in absent]
-    if not asked:
+    others = [r for r in releases.known() if r not in found.verdicts and moves(bundle, r)]
+    absent = _absent(others) if offline else {}
+    if not set(others) - set(absent):
         return None
-    return Row(releases=later, start=asked[-1], absent=absent, epochs=_epochs(bundle, later))
+    # What was not asked stands between two of the same answer, or at a boundary that could not be told.
+    unsure = {r for s in found.bad for r in (*s.unsure_before, *s.unsure_after)} - found.verdicts.keys()
+    everything = tuple(sorted({*found.verdicts, *unsure, *others}, key=releases.order))
+    return Row(
+        releases=everything,
+        start=found.row.start,
+        absent={**dict.fromkeys(unsure, "not told"), **absent},
+        epochs=_epochs(bundle, everything),
+        seen=found.verdicts,
+    )
 
 
 def _absent(wanted: Iterable[str]) -> dict[str, str]:
@@ -236,7 +238,7 @@ def search(row: Row, runs: Runs, *, everything: bool = False, said: Callable[[st
             runs.expect(step)
         else:
             said(_line(step))
-            if step.why == "start" and step.answer != "bad" and not runs.any_start:
+            if step.why == "start" and step.answer != "bad":
                 _not_there(step.verdict)
 
 
@@ -268,10 +270,8 @@ class Runs:
         jobs: int,
         offline: bool,
         said: Callable[[str], None],
-        any_start: bool = False,
     ) -> None:
         self.jobs = jobs
-        self.any_start = any_start
         self._run = run
         self._offline = offline
         self._said = said
@@ -339,159 +339,6 @@ def _check(found: Found, goods: Iterable[str]) -> None:
                 f"uv {good} was given as good, and the failure is there.",
                 hint="Give another one with --good.",
             )
-
-
-# -- telling ---------------------------------------------------------------------------------------
-
-
-def as_object(found: Found, moving: Found | None, changelog: str | None, bundle: Bundle) -> dict[str, Any]:
-    """The answer as one JSON object, but for how long it took."""
-    from uvreport.transplant import moves
-
-    answer: dict[str, Any] = {
-        **_as_object(found),
-        "start": found.row.start,
-        "runs": found.runs + (moving.runs if moving else 0),
-        "code_executed": any(v.code_executed for v in found.verdicts.values()),
-        "flaky": list(found.flaky),
-        "verdicts": {release: verdict.verdict for release, verdict in found.verdicts.items()},
-        "transplant": None,
-    }
-    if moving is not None:
-        names = {move for release in moving.verdicts for move in moves(bundle, release)}
-        answer["transplant"] = {
-            **_as_object(moving),
-            "moved": [{"from": move.old, "to": move.new} for move in sorted(names)],
-            "verdicts": {release: verdict.verdict for release, verdict in moving.verdicts.items()},
-        }
-    if changelog is not None:
-        answer["changes"] = [
-            {"after": after, "through": through, "what": what, "titles": titles}
-            for after, through, what, titles in _changes(found, changelog)
-        ]
-    return answer
-
-
-def _as_object(found: Found) -> dict[str, Any]:
-    return {
-        "bad": [{"first": s.first, "last": s.last} for s in found.bad],
-        "fixed_in": found.fixed_in or None,
-        "healed": found.healed,
-        "boundaries": [
-            {
-                "good_before": s.good_before or None,
-                "unsure_before": list(s.unsure_before),
-                "good_after": s.good_after or None,
-                "unsure_after": list(s.unsure_after),
-            }
-            for s in found.bad
-        ],
-        "untested": [{"first": u.first, "last": u.last, "reason": u.reason} for u in found.untested],
-    }
-
-
-def tell(found: Found, changelog: str | None) -> Iterator[str]:
-    """The answer in words."""
-    yield from _stretches(found)
-    unread = _runs_of(found.row.releases, found.row.unread)
-    if unread:
-        buckets = sorted({why.partition(",")[0] for why in found.row.unread.values()})
-        yield f"Not read: {', '.join(map(_span, unread))} ({'; '.join(buckets)})"
-    absent = [release for release in found.row.releases if release in found.row.absent]
-    if absent:
-        yield f"Not on this machine: {len(absent)} releases from {absent[0]} to {absent[-1]}"
-    for one in found.untested:
-        if one.first not in found.row.unread and one.first not in found.row.absent:
-            yield f"Not told: {_span((one.first, one.last))} ({one.reason})"
-    if found.flaky:
-        yield f"Did not answer the same twice: {', '.join(found.flaky)}"
-    for after, through, what, titles in _changes(found, changelog) if changelog is not None else ():
-        yield f"{what}, after {after} up to {through}:"
-        for release, lines in titles.items():
-            yield f"  {release}"
-            yield from (f"    - {line}" for line in lines)
-        if not titles:
-            yield "  the changelog has none of these releases"
-
-
-def tell_moved(moving: Found | None, bundle: Bundle) -> Iterator[str]:
-    """What came of moving the entry, in words that keep it apart from what was seen directly."""
-    from uvreport.transplant import moves
-
-    if moving is None:
-        yield "Moved: there is no newer release with another bucket to move the entry to."
-        return
-    yield "If the entry were written today (moved to the bucket of each release, never seen so by the reporter):"
-    for line in _stretches(moving):
-        yield f"  {line}"
-    names = sorted({move for release in moving.verdicts for move in moves(bundle, release)})
-    yield f"  moved from {', '.join(map(str, names))}"
-    if not moving.bad:
-        for release, verdict in moving.verdicts.items():
-            yield f"  uv {release}: {verdict.verdict}{f' ({verdict.reason})' if verdict.reason else ''}"
-
-
-def _stretches(found: Found) -> Iterator[str]:
-    if not found.bad:
-        yield "Fails in none of those that were run."
-    for s in found.bad:
-        yield f"Fails in {s.first if s.first == s.last else f'{s.first} to {s.last}'}"
-        yield f"  first bad: {_first(found, s)}"
-        yield f"  first good after it: {_last(found, s)}"
-
-
-def _first(found: Found, s: Stretch) -> str:
-    if s.unsure_before:
-        return f"{s.first} or before; nothing can be said of {_span(s.unsure_before)}"
-    if s.good_before:
-        return f"{s.first}; {s.good_before} is good{_how(found, s.good_before)}"
-    return f"{s.first}; {_beyond(found, s.first, -1)}"
-
-
-def _last(found: Found, s: Stretch) -> str:
-    if s.unsure_after:
-        good = f"{s.good_after} at the latest" if s.good_after else "not known"
-        return f"{good}; nothing can be said of {_span(s.unsure_after)}"
-    if s.good_after:
-        return f"{s.good_after}{_how(found, s.good_after)}"
-    return f"none; {_beyond(found, s.last, 1)}"
-
-
-def _how(found: Found, release: str) -> str:
-    verdict = found.verdicts[release]
-    return f" ({verdict.reason})" if verdict.reason else " (it read the entry and passed)"
-
-
-def _beyond(found: Found, release: str, side: int) -> str:
-    at = found.row.releases.index(release) + side
-    if not 0 <= at < len(found.row.releases):
-        return "no release beyond it was searched"
-    beyond = found.row.releases[at]
-    return f"{beyond} does not read it ({found.row.unread.get(beyond, 'not run')})"
-
-
-def _span(wanted: tuple[str, ...]) -> str:
-    return wanted[0] if wanted[0] == wanted[-1] else f"{wanted[0]} to {wanted[-1]}"
-
-
-def _runs_of(row: tuple[str, ...], wanted: Collection[str]) -> list[tuple[str, ...]]:
-    """What of a row is wanted, neighbours together."""
-    groups = itertools.groupby(row, key=wanted.__contains__)
-    return [tuple(group) for inside, group in groups if inside]
-
-
-def _changes(found: Found, changelog: str) -> Iterator[tuple[str, str, str, dict[str, tuple[str, ...]]]]:
-    from uvreport.bisect import changes
-
-    order = list(found.row.releases)
-    for s in found.bad:
-        before = s.good_before or (order[order.index(s.first) - 1] if order.index(s.first) else "")
-        if before:
-            yield before, s.first, "What brought it", changes(changelog, before, s.first)
-        after = s.good_after or next(iter(order[order.index(s.last) + 1 :]), "")
-        if after:
-            what = "What ended it" if s.good_after else "What came when it was no longer read"
-            yield s.last, after, what, changes(changelog, s.last, after)
 
 
 def _sentence(text: str) -> str:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     "--max-seconds", metavar="SECONDS", type=click.FloatRange(min=0),
     help="Stop after so long and keep the best so far.",
 )  # fmt: skip
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(min=1), help="Runs at once (default: one for each core)."
+)
 @click.option("--trust", is_flag=True, help="Replay even where this machine cannot contain it.")
 @click.option(
     "--allow-code", is_flag=True, help="Let the bundle's own code run (a build backend), contained."
@@ -46,6 +49,7 @@ def command(
     release: str | None,
     timeout_s: float,
     max_seconds: float | None,
+    jobs: int | None,
     trust: bool,
     allow_code: bool,
     as_json: bool,
@@ -63,7 +67,7 @@ def command(
     from uvreport.isolate import trees
     from uvreport.minimize import problem
     from uvreport.releases import of_reporter, resolve
-    from uvreport.replay import prove
+    from uvreport.replay import Replay, prove
     from uvreport.smallest import Judge, restated, search
 
     begin = time.monotonic()
@@ -77,22 +81,26 @@ def command(
     last: Step[Bundle] | None = None
     stopped = ""
     try:
-        with _drawn() as draw:
-            for step in search(original, judge):
+        with _drawn() as draw, contextlib.closing(search(original, judge, jobs=jobs)) as steps:
+            for step in steps:
                 last = step
                 draw(step)
+                if step.answer is None:
+                    continue
                 if max_seconds is not None and time.monotonic() - begin > max_seconds:
                     stopped = f"stopped after {max_seconds:g} s"
                     break
     except KeyboardInterrupt:
-        if last is None:
+        if last is None or last.answer is None:
             raise
         stopped = "interrupted"
         trees.remove_all()  # the place of the run that was interrupted
     assert last is not None
-    assert judge.replayed is not None
+    assert last.answer is not None
+    seen = last.answer.seen
+    assert isinstance(seen, Replay)
     smaller = restated(
-        original, last.best, judge.replayed, uv=uv, digest=hashlib.sha256(given).hexdigest(), clean=_cleaner()
+        original, last.best, seen, uv=uv, digest=hashlib.sha256(given).hexdigest(), clean=_cleaner()
     )
     smaller = pack.fit(smaller)
     packed = pack.open_bundle(pack.write(smaller, "", ""))
@@ -198,6 +206,8 @@ def _drawn() -> Iterator[Callable[[Step[Bundle]], None]]:
 def _line(step: Step[Bundle]) -> str:
     from uvreport.minimize.problem import RESTORED
 
+    if step.answer is None:
+        return f"run {step.runs}: with only the entry at fault in the cache it does not fail so"
     members = sum(member.path.startswith(RESTORED) for member in step.best.members)
     what = f"{members} members, {step.size:,} bytes"
     return f"run {step.runs}: {what}; cutting {step.pass_}" if step.pass_ else f"it fails: {what}"

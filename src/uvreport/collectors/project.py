@@ -39,11 +39,12 @@ from uvreport.collectors import (
     under,
     within,
 )
-from uvreport.collectors.settings import flags, workspace_root
+from uvreport.collectors.settings import command_words, flags, workspace_root
 from uvreport.collectors.sources import (
     ARCHIVES,
     Declaring,
     declaring,
+    empty_members_of,
     find_links,
     members_of,
     named_locals,
@@ -210,6 +211,10 @@ def _wanted(scene: Scene, files: tuple[Declaring, ...], hollowed: set[str]) -> l
         elif is_dir(scene, local.path):
             want(local.path, "folder", "a local source")
             found.extend(_source_tree(scene, local.path, {}))
+        elif is_file(scene, local.path):
+            want(local.path, "stand-in", "a local source, which is no archive by its name")
+    if command_words(scene)[:1] == ("build",):  # it takes a folder without pyproject.toml, too
+        found.extend(_source_tree(scene, scene.places.project, {}))
     for local in find_links(scene):
         if is_dir(scene, local.path):
             want(local.path, "folder", "find-links")
@@ -219,6 +224,14 @@ def _wanted(scene: Scene, files: tuple[Declaring, ...], hollowed: set[str]) -> l
                 want(path, "hollow" if path in hollowed else "stand-in", "find-links")
         elif is_file(scene, local.path):
             want(local.path, "content" if local.path.endswith(".html") else "stand-in", "find-links")
+    for folder in empty_members_of(scene, root):
+        name = next(name for name in names_in(scene, folder) if not name.startswith("."))
+        inside = paths.join(folder, name)
+        want(
+            inside,
+            "folder" if is_dir(scene, inside) else "stand-in",
+            "a workspace member without pyproject.toml",
+        )
     for file in files:
         if paths.basename(file.path) == "pyproject.toml":
             found.extend(_source_tree(scene, file.folder, file.document))
@@ -621,7 +634,8 @@ def _with_hashes_of_hollow_ones(
 def script_metadata(data: bytes) -> bytes:
     """A script without its body: the metadata blocks, broken ones too, and a line that says so."""
     blocks = _SCRIPT_METADATA.findall(data.decode("utf-8", "replace"))
-    return ("".join(block.rstrip("\r") + "\n" for block in blocks) + LEFT_OUT).encode()
+    # An empty line keeps two blocks apart: uv reads on as long as the comment goes on.
+    return ("\n\n".join(block.rstrip("\r") for block in blocks) + "\n" * bool(blocks) + LEFT_OUT).encode()
 
 
 def _unusual_folders(scene: Scene, path: str, levels: int) -> list[Member]:

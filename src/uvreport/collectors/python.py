@@ -278,6 +278,10 @@ def _venv_members(scene: Scene, venv: str, gaps: list[Gap]) -> list[Member]:
     for site in _sites(scene, venv):
         wanted += [paths.dirname(site["path"]), site["path"]]
     members: list[Member] = []
+    if names_in(scene, venv) and not any(state(scene, path, follow=False) for path in wanted[1:]):
+        # Not an environment at all, and not empty, which is what counts: whose files these are, does not.
+        inside = place(scene, paths.join(venv, "uvreport-stand-in"), levels)
+        members += [Member(path=inside)] if inside is not None else []
     for path in wanted:
         what = state(scene, path, follow=False)
         member = place(scene, path, levels)

@@ -149,11 +149,21 @@ def _parsed(path: str, folder: str, document: str) -> Declaring:
 
 def members_of(scene: Scene, root: str) -> list[str]:
     """The folders of the workspace's members below `root`, by path, the root left out."""
+    return _matched(scene, root)[0]
+
+
+def empty_members_of(scene: Scene, root: str) -> list[str]:
+    """The folders that the workspace's patterns fit and that have files, but no pyproject.toml: uv refuses those."""
+    return _matched(scene, root)[1]
+
+
+def _matched(scene: Scene, root: str) -> tuple[list[str], list[str]]:
     paths = paths_of(scene)
     declared = within(_toml_or_empty(scene, paths.join(root, "pyproject.toml")), "tool", "uv", "workspace")
     if not isinstance(declared, dict):
-        return []
+        return [], []
     found: list[str] = []
+    without: list[str] = []
     deepest = max(
         (glob.count("/") + (6 if "**" in glob else 1) for glob in strings(declared.get("members"))), default=0
     )
@@ -164,17 +174,18 @@ def members_of(scene: Scene, root: str) -> list[str]:
             path = paths.join(folder, name)
             if name.startswith(".") or name in ("node_modules", "__pycache__") or not is_dir(scene, path):
                 continue
-            if (
-                matches(inner, declared, "members")
-                and not matches(inner, declared, "exclude")
-                and is_file(scene, paths.join(path, "pyproject.toml"))
-            ):
-                found.append(path)
+            if matches(inner, declared, "members") and not matches(inner, declared, "exclude"):
+                if is_file(scene, paths.join(path, "pyproject.toml")):
+                    found.append(path)
+                elif len(without) < MAX_DECLARING and any(
+                    not own.startswith(".") for own in names_in(scene, path)
+                ):
+                    without.append(path)
             if depth < deepest and len(found) < MAX_DECLARING:
                 walk(path, inner, depth + 1)
 
     walk(root, "", 1)
-    return sorted(found)
+    return sorted(found), sorted(without)
 
 
 def _toml_or_empty(scene: Scene, path: str) -> dict[str, Any]:
@@ -314,14 +325,18 @@ def find_links(scene: Scene) -> list[Local]:
     """The find-links places that are folders or files of this machine."""
     written: list[tuple[str, str, str]] = []
     paths = paths_of(scene)
-    for file in discover(scene):
-        if file.used:
-            for links in (within(tbl, "find-links") for tbl in (file.document, file.document.get("pip"))):
-                written += [(link, paths.dirname(file.path), file.path) for link in strings(links)]
-            for index in dicts(file.document.get("index")):
-                url = index.get("url")
-                if isinstance(url, str) and ("://" not in url or url.startswith("file:")):
-                    written.append((url, paths.dirname(file.path), file.path))
+    settings = [(file.path, file.document) for file in discover(scene) if file.used]
+    script = script_of(scene)
+    if script is not None and (block := script_block(text(scene, script))):
+        settings.append((script, tables(within(_parsed(script, "", block).document, "tool", "uv"))))
+    for path, document in settings:
+        folder = paths.dirname(path)
+        for links in (within(tbl, "find-links") for tbl in (document, document.get("pip"))):
+            written += [(link, folder, path) for link in strings(links)]
+        for index in dicts(document.get("index")):
+            url = index.get("url")
+            if isinstance(url, str) and ("://" not in url or url.startswith("file:")):
+                written.append((url, folder, path))
     for link in scene.environ.get("UV_FIND_LINKS", "").replace(",", " ").split():
         written.append((link, scene.places.cwd, "variable UV_FIND_LINKS"))
     for link in _after(own_arguments(scene), {"-f", "--find-links"}):

@@ -30,6 +30,12 @@ _BOX_TAIL = re.compile(r"^ {4,}(?P<text>\S.*)$")
 _PLAIN_HEAD = re.compile(r"^error: (?P<text>.*)$")
 _CAUSE = re.compile(r"^ {2,}(?P<word>Caused by|cause): ?(?P<text>.*)$")
 _HINT = re.compile(r"^\s*(?:hint|help): ?")
+# What the resolver logs below `TRACE Resolver derivation tree`: between two frames, where these are still being made.
+_TREE_LINE = re.compile(r"^(?:term\b| +(?!(?:[×x│├╰|`]|Caused by:|cause:|hint:|help:))\S)")
+# With these another uv begins: what is behind is no longer what a build backend printed.
+_BEGINS = re.compile(
+    r"^(?:Using (?:CPython|PyPy|GraalPy) .*interpreter at|Creating virtual environment at|Resolved \d+ )"
+)
 _PROGRESS = re.compile(
     r"^(?:Using (?:CPython|PyPy|Python)|Creating virtual|Resolved \d|Prepared \d|Installed \d|Uninstalled \d|"
     r"Audited |Downloading |Building |Built |Updating |Updated |Downloaded |Removed |"
@@ -59,8 +65,15 @@ def without_log(text: str) -> list[str]:
     """The lines of `text` that are not uv's log, colours removed."""
     lines = ANSI.sub("", text).replace("\r\n", "\n").split("\n")
     shown = (line.rsplit("\r", 1)[-1] for line in lines)
-    kept = (line for line in shown if not LOG_LINE.match(line) and not SPAN_LINE.match(line))
-    return [_HINT_AND_LOG.sub(r"\g<hint>", _SPINNER.sub(r"\g<rest>", line)) for line in kept]
+    kept: list[str] = []
+    tree = False
+    for line in shown:
+        if LOG_LINE.match(line) or SPAN_LINE.match(line):
+            tree = "Resolver derivation tree" in line
+        elif not (tree and _TREE_LINE.match(line)):
+            tree = False
+            kept.append(_HINT_AND_LOG.sub(r"\g<hint>", _SPINNER.sub(r"\g<rest>", line)))
+    return kept
 
 
 def parse(text: str) -> Chain | None:
@@ -77,13 +90,23 @@ def parse(text: str) -> Chain | None:
     return _plain(lines[start:])
 
 
+def last_words(text: str) -> Chain | None:
+    """The last line in `text` that is not log, as a chain; None when there is none. For what `parse` knows nothing of."""
+    last = [line for line in without_log(text) if line.strip()][-5:]
+    return Chain(style="cause", frames=(last[-1],), text="\n".join(last)) if last else None
+
+
 def _last_head(lines: list[str]) -> int | None:
     # A block quotes the output of build backends, which have `error:` lines of their own: those are inside.
+    # In a box it is indented; elsewhere it ends where another uv begins.
     start = None
     inside = False
     for i, line in enumerate(lines):
         if _BLOCK.match(line) and start is not None:
             inside = True
+        elif inside and start is not None:
+            boxed = _BOX_HEAD.match(lines[start]) is not None
+            inside = not (_BEGINS.match(line) or (boxed and re.match(r"[^\s│├╰|`]", line)))
         box = _BOX_HEAD.match(line) is not None
         if (_PLAIN_HEAD.match(line) and not inside) or (
             box

@@ -20,7 +20,7 @@ Likeness = Literal["exact", "leaf", "different"]
 _OUTER = re.compile(
     r"^(?:Failed to (?:build|read|download|download and build|fetch wheel|generate package metadata for|install|"
     r"prepare distributions|determine installation plan|resolve|parse metadata)\b|"
-    r"Failed to (?:inspect|query) Python interpreter\b|IO error while reading (?:data|marker)\b)"
+    r"Request failed after \d|Failed to (?:inspect|query) Python interpreter\b|IO error while reading (?:data|marker)\b)"
 )
 
 # A wrap can fall inside a path or URL, after `-` or `/`; undone, it leaves a space there.

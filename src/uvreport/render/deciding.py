@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _COLUMN = {
     "lockfile": "resolve", "resolution": "resolve", "project": "resolve", "config": "config",
-    "usage": "config", "index": "network", "network": "network", "build": "build", "interpreter": "python",
+    "usage": "config", "index": "network", "network": "network", "distribution": "resolve", "build": "build",
+    "interpreter": "python",
     "environment": "python", "command": "python", "git": "git", "hang": "hang", "panic": "hang",
 }  # fmt: skip
 # Variables that change nothing about what fails.

@@ -66,6 +66,8 @@ _AS_OPTION = {
     "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "UV_EXCLUDE_NEWER",
     "UV_RESOLUTION", "UV_PRERELEASE", "UV_INDEX_STRATEGY", "UV_OFFLINE", "UV_NO_INDEX", "UV_CONFIG_FILE",
 }  # fmt: skip
+_BOOLEAN = {"UV_OFFLINE", "UV_NO_INDEX"}
+_TRUE, _FALSE = {"1", "true", "t", "yes", "y", "on"}, {"", "0", "false", "f", "no", "n", "off"}
 _ONLY_FOR = {"UV_PYTHON_DOWNLOADS": "interpreter", "UV_PYTHON_PREFERENCE": "interpreter"}
 
 
@@ -344,15 +346,31 @@ def _stand_ins(bundle: Bundle) -> set[str]:
     hollow = {text_at(one, "member") for one in dicts_at(facts, "hollow")}
     lock = next((member.data for member in bundle.members if member.path == "project/uv.lock"), b"")
     locked = b"hash = " in lock
+    faulty = _wheel_at_fault(bundle)
     return {
         member.path
         for member in bundle.members
         if member.kind == "file"
+        and not (faulty and member.path.lower().endswith((".whl", ".tar.gz", ".zip")))
         and (
             (not member.data and (member.path in named or member.path.endswith(".whl")))
             or (member.path in hollow and member.path.endswith(".whl") and not locked)
         )
     }
+
+
+# Words of uv for a wheel that is not what it should be.
+_BAD_WHEEL = re.compile(
+    r"invalid (?:metadata|package format)|The wheel is invalid|malformed wheel|does not match given"
+    r"|Failed to (?:extract archive|unzip wheel|read from zip)|requires Python|not satisfy Python",
+)
+
+
+def _wheel_at_fault(bundle: Bundle) -> bool:
+    """Whether a wheel itself is what fails: one that is made up would be whole."""
+    if bundle.culprits or bundle.missing:
+        return False
+    return bundle.failure.class_ == "distribution" or bool(_BAD_WHEEL.search(" ".join(bundle.failure.frames)))
 
 
 def _made_paths(bundle: Bundle) -> list[str]:
@@ -468,6 +486,8 @@ def _local_repositories(bundle: Bundle) -> list[tuple[str, str, str]]:
         url = text_at(one, "spec", "git").removeprefix("file://")
         package = text_at(one, "package")
         branch = text_at(one, "spec", "branch") or "main"
+        if "failed to fetch branch" in " ".join(bundle.failure.frames):
+            branch = "another"  # the one that is asked for is not there
         if not home or not url.startswith(home + "/") or ".." in url:
             continue
         if all(re.fullmatch(r"[\w./-]+", text, re.ASCII) for text in (url, package, branch)):
@@ -527,13 +547,20 @@ def _variables(bundle: Bundle) -> list[str]:
     for name, value in sorted(bundle.run.env.items()):
         if not re.fullmatch(r"UV_[A-Z0-9_]{1,60}", name) or _OWN_VARIABLES.fullmatch(name):
             continue
-        if _ONLY_FOR.get(name, bundle.failure.class_) != bundle.failure.class_ or name in _AS_OPTION:
+        refused = name in _BOOLEAN and value.lower() not in _TRUE | _FALSE
+        if _ONLY_FOR.get(name, bundle.failure.class_) != bundle.failure.class_:
+            continue
+        if name in _AS_OPTION and not refused:
             continue
         elsewhere = re.match(r"(?:/|[A-Za-z]:[\\/])", value) and not (home and value.startswith(home))
         if clean(value) != value or "\n" in value or len(value) > 300 or elsewhere:
             out.append(f"# {name} was set too; its value is of the reporter's machine")
         else:
             out.append(f"export {name}={_homed(bundle, value)}")
+    gone = at(fact(bundle, "python"), "active", "VIRTUAL_ENV", "exists") is False
+    active = bundle.run.env.get("VIRTUAL_ENV", "")
+    if gone and active and clean(active) == active and "\n" not in active and len(active) <= 300:
+        out.append(f"export VIRTUAL_ENV={_homed(bundle, active)}   # which is not there")
     return out[:20]
 
 
@@ -544,8 +571,8 @@ def _options(bundle: Bundle) -> list[str]:
         if name not in _AS_OPTION or not value or clean(value) != value or "\n" in value:
             continue
         option = "--" + name.removeprefix("UV_").lower().replace("_", "-")
-        if name in ("UV_OFFLINE", "UV_NO_INDEX"):
-            out += [option] if value.lower() in ("1", "true", "yes", "on") else []
+        if name in _BOOLEAN:
+            out += [option] if value.lower() in _TRUE else []
             continue
         for each in value.split() if name in ("UV_INDEX", "UV_EXTRA_INDEX_URL") else [value]:
             out += [option, _homed(bundle, each)]
@@ -575,6 +602,9 @@ def _commands(bundle: Bundle, *, placed: bool, reachable: bool) -> Script:
     damages = [_damage(bundle, culprit) for culprit in bundle.culprits]
     damages += [f'rm -rf "$W"/cache/{_glob(path)}' for path in bundle.missing]
     if not damages:
+        broken = _broken_venv(bundle, release)
+        if broken is not None:
+            return Script(text="\n".join([*broken, fails]))
         locked = _locked_venv(bundle, release)
         by_whom = ("Run it as an ordinary user: root may write everywhere.",) if locked else ()
         return Script(text="\n".join([*(locked or fresh), fails]), notes=by_whom)
@@ -681,6 +711,39 @@ def _locked_venv(bundle: Bundle, release: str) -> list[str]:
     if at(fact(bundle, "python"), "venv", "writable") is not False or not numbers(release):
         return []
     return [f'uvx uv@{release} venv --cache-dir "$W/cache"', "chmod -R a-w .venv"]
+
+
+def _broken_venv(bundle: Bundle, release: str) -> list[str] | None:
+    """Commands for an environment that is none, or for there being none; None where it is as uv expects it."""
+    facts = at(fact(bundle, "python"), "venv")
+    venv, folder = bundle.places.venv.rstrip("/"), bundle.places.cwd.rstrip("/")
+    if bundle.failure.class_ not in ("environment", "interpreter") or not isinstance(facts, dict):
+        return None
+    if facts.get("exists") is False:
+        return [] if parse(bundle.run.argv).subcommand[:1] == ("pip",) else None
+    if not venv.startswith(f"{folder}/") or not venv.startswith(f"{bundle.places.project}/"):
+        return None
+    member = member_at(bundle, f"project/{posixpath.relpath(venv, bundle.places.project)}")
+    if member is None or clean(member.target) != member.target:
+        return None
+    name = posixpath.relpath(venv, folder)
+    where = shlex.quote(name)
+    if clean(name) != name:
+        return None
+    if member.kind == "link":
+        return [f"ln -s {_homed(bundle, member.target)} {where}"] if facts.get("pyvenv_cfg") is None else None
+    if member.kind == "file":
+        text = _as_text(member.data)
+        return [f": > {where}"] if not member.data else None if text is None else [_written(text, where)]
+    if facts.get("pyvenv_cfg") is not None:
+        return None
+    if any(one.path == f"{member.path}/bin" for one in bundle.members):
+        made = _fresh_venv(bundle, release) or (
+            [f'uvx uv@{release} venv --cache-dir "$W/cache"'] if numbers(release) else []
+        )
+        return [*made, f"rm {where}/pyvenv.cfg"] if made else None
+    inside = [one.path for one in bundle.members if one.path.startswith(f"{member.path}/")]
+    return [f"mkdir {where}", *(f": > {where}/file" for _ in inside[:1])]
 
 
 def _without_venv(bundle: Bundle) -> list[str]:

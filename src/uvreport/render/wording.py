@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from uvreport.errors import UsageError
 from uvreport.failures import named
+from uvreport.failures.chain import parse as parse_chain
+from uvreport.failures.signature import last_exception
 from uvreport.invocation import parse
 from uvreport.render.factual import at, dicts_at, fact
 from uvreport.render.text import clean, code, listed, quiet, said, sentence, shorten, size, units
@@ -88,18 +90,47 @@ def numbers(text: str) -> tuple[int, ...]:
     )
 
 
+# Frames that say no more than that something was asked for over the network.
+_GENERIC = re.compile(
+    r"client error \(|tcp connect error|error sending request|Request failed after|tunnel error$"
+    r"|[A-Z][\w ]+ \(os error \d+\)$"
+)
+
+
 def _telling_frame(bundle: Bundle) -> str:
     """The outermost frame of the chain that names no package, path or URL; else the innermost's start."""
     # Cut first: a title shows 70 characters, and the patterns below are not linear on hostile text.
     frames = [" ".join(clean(frame[:1000]).split()) for frame in bundle.failure.frames]
     if toml := next((frame for frame in frames if frame.startswith("TOML parse error")), ""):
         return shorten(_about_toml(frames[0], toml), 70)
-    plain = [frame for frame in frames if not re.search(r"[`'/\\@|]|[\d=]\.\d|os error", frame)]
+    telling = [frame for frame in frames if not _GENERIC.match(frame)] or frames
+    if bundle.failure.class_ in ("network", "index"):  # what happened is at the end of the chain
+        last = frames[-1] if frames else ""
+        if re.match(
+            r"[A-Z][a-z]+ (?:refused|reset)|HTTP status|failed to lookup|invalid peer|operation timed", last
+        ):
+            return shorten(re.sub(r" \(os error \d+\)$| for url \(.*$", "", last).rstrip(" :"), 70)
+    if bundle.failure.class_ == "build" and any("build backend" in frame.lower() for frame in frames):
+        chain = parse_chain(bundle.failure.chain[-20_000:])
+        if raised := last_exception(chain.detail[-4_000:]) if chain else "":
+            return shorten(" ".join(clean(raised[:1000]).split()), 70)
+    if bundle.failure.class_ == "git":
+        wanted = (
+            r"failed to (?:fetch|find|check ?out|resolve|update) (?!into\b)|Git executable not found|.*LFS"
+        )
+        if ref := next((frame for frame in reversed(frames) if re.match(wanted, frame)), ""):
+            return shorten(ref.replace("`", "").rstrip(" :"), 70)
+    plain = [frame for frame in telling if not re.search(r"[`'/\\@|]|[\d=]\.\d|os error", frame)]
     if plain:
         return shorten(plain[0].rstrip(" :"), 70)
-    for frame in frames if bundle.failure.class_ == "command" else reversed(frames):
+    for frame in telling if bundle.failure.class_ == "command" else reversed(telling):
         masked = frame.split(" | ")[0].partition(" Expected: ")[0]
         masked = re.sub(r"`([\w.-]{1,40})`", r"\1", masked)
+        masked = re.sub(
+            r"`[^`]{0,300}[/\\]([\w-]{1,30}\.(?:toml|txt|in|lock|cfg|py)|RECORD|METADATA|WHEEL)`",
+            r"\1",
+            masked,
+        )
         masked = re.sub(r"`[^`]*`", "…", masked)
         masked = re.sub(r"\S*(?:[/\\@`'|]|[=-]\d)\S*", "…", masked)
         masked = re.sub(r"…(?:[\s,()]*…)+", "…", masked)

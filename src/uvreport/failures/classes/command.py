@@ -12,6 +12,14 @@ FAILURE = FailureClass(
         "Failed to spawn:?",
         "executable named .{1,100} is not provided by package",
         "Failed to canonicalize script path",
+        "No executables are provided by",
+        "Failed to install entrypoints for",
+        "was recursively invoked",
+        "can't open file '[^']{1,400}': .{0,20}No such file",
     ),
-    examples=("Failed to spawn: `pytest-nope`",),
+    examples=(
+        "Failed to spawn: `pytest-nope`",
+        "`uv run` was recursively invoked 6 times which exceeds the limit of 5",
+        "Failed to install entrypoints for `fastapi`",
+    ),
 )

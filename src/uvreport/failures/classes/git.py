@@ -15,6 +15,9 @@ FAILURE = FailureClass(
         "failed to find branch",
         r"process didn't exit successfully: .{0,40}git\b",
         "revision .{1,80} not found",
+        "Exact Git revision",
+        "Failed to initialize Git repository|Attempted to initialize a Git repository",
+        r"git\+\S{1,400}` has no subdirectory|git\+\S{1,400}.{0,40}(?:missing|LFS)",
     ),
     buckets=(
         "git",
