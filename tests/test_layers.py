@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "uvreport"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundle", "registry"),
     ("uv", "cache", "isolate", "invocation", "environment", "steady", "hollow"),
-    ("relations", "transplant", "pythons"),
+    ("relations", "transplant", "pythons", "written"),
     (
         "failures", "shadow", "collectors", "redact", "pack", "sandbox", "quarantine", "releases", "demo",
         "scene", "history",

@@ -157,10 +157,35 @@ def _snapshot(request: Request, tell: Callable[[Stage], None], meanwhile: Execut
     if os.path.isdir(where.places.cwd):
         command = invocation.in_its_directory(command)
         request = replace(request, environ=in_its_directory(request.environ))
-    env = {**request.environ, "UV_CACHE_DIR": where.places.cache}
+    if command.subcommand == ("publish",):
+        raise UsageError("`uv publish` is not run again: it would upload.", hint=_SAVED)
     tell(Stage.OBSERVE)
     _begin(meanwhile, uv, where)
-    with open_shadow(where.places, also=where.also) as shadow:
+    return _on_shadow(request, command, uv, where, tell)
+
+
+_SAVED = "Give the output that you saved: uvreport collect --log FILE"
+_MOST_WIDENED = 4
+
+
+def _on_shadow(
+    request: Request,
+    command: Invocation,
+    uv: Uv,
+    where: Whereabouts,
+    tell: Callable[[Stage], None],
+    widened: tuple[str, ...] = (),
+) -> Snapshot:
+    """What a run on a copy shows. `widened` are directories that earlier ones tried to write to and could not."""
+    env = {**request.environ, "UV_CACHE_DIR": where.places.cache}
+    covered = (*where.covered, *widened, *([where.installation] if where.installation else []))
+    with open_shadow(where.places, also=where.also, covered=covered) as shadow:
+        beyond = where.installation or (uv.path if command.subcommand[:1] == ("self",) else "")
+        if beyond and shadow.how == "copy":
+            raise UsageError(
+                f"The command changes {beyond}, which cannot be copied here: it is not run again.",
+                hint=_SAVED,
+            )
         seen = observe(
             shadow,
             uv,
@@ -170,10 +195,12 @@ def _snapshot(request: Request, tell: Callable[[Stage], None], meanwhile: Execut
             timeout_s=request.timeout_s,
             run_program=request.run_program,
         )
-        tell(Stage.LOCATE)
-        located = locate(shadow, uv, seen, places=where.places, env=env, timeout_s=request.timeout_s)
-        tell(Stage.COLLECT)
-        return _gathered(request, where, uv, seen.run, located, shadow)
+        if not seen.trial.refused or len(widened) >= _MOST_WIDENED:
+            tell(Stage.LOCATE)
+            located = locate(shadow, uv, seen, places=where.places, env=env, timeout_s=request.timeout_s)
+            tell(Stage.COLLECT)
+            return _gathered(request, where, uv, seen.run, located, shadow)
+    return _on_shadow(request, command, uv, where, tell, (*widened, seen.trial.refused))
 
 
 def _begin(meanwhile: Executor, uv: Uv, where: Whereabouts) -> None:

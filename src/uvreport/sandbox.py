@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from uvreport import isolate, pythons, uv
+from uvreport import invocation, isolate, pythons, uv, written
 from uvreport.errors import (
     BadBundleError,
     CannotWriteError,
@@ -232,7 +232,10 @@ class Box:
             pass
         bundle, contained = self._bundle, self._method.name != "none"
         layout = _CONTAINED if contained else _uncontained(uv_, base)
-        moved = _moved(bundle, layout)
+        beyond = () if contained else _beyond(bundle, argv, env)
+        moved = _moved(bundle, layout, beyond)
+        for path in beyond:
+            os.makedirs(os.path.dirname(layout.root + path), exist_ok=True)
         evidence = _interpreter_evidence(bundle, uv_.release) if contained else {}
         venv = _venv_to_make(bundle, argv)
         kept = None
@@ -597,7 +600,31 @@ def _venv_is_evidence(bundle: Bundle) -> bool:
     return bundle.failure.class_ in {"environment", "interpreter"}
 
 
-def _moved(bundle: Bundle, layout: _Layout) -> Moved:
+def _beyond(bundle: Bundle, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
+    """The paths outside of the bundle's places that the command writes to: where nothing contains it they move as well.
+
+    Raises UnsafeSandboxError for what cannot be moved: a Python of this machine that it would install into.
+    """
+    cwd = _working_directory(bundle.places, bundle.run.cwd)
+    command = invocation.parse(("uvx" if os.path.basename(argv[0]) == "uvx" else "uv", *argv[1:]))
+    tops = _tops(bundle.places)
+    pip = written.environment(command, env, cwd) if written.changes(command) else None
+    changed = pip.path if pip is not None else ""
+    climbs = [
+        word for word in command.options if ".." in word.split("/") and word.count("..") > cwd.count("/")
+    ]
+    if climbs or command.subcommand[:1] == ("self",):
+        changed = climbs[0] if climbs else "uv itself"
+    if changed and not any(trees.within(changed, top) for top in tops):
+        raise UnsafeSandboxError(
+            f"The command changes {changed}, and nothing here can contain it.",
+            hint="Replay on Linux, where bubblewrap or user namespaces work.",
+        )
+    outside = written.outside(command, cwd)
+    return tuple(path for path in outside if not any(trees.within(path, top) for top in tops))
+
+
+def _moved(bundle: Bundle, layout: _Layout, beyond: Sequence[str]) -> Moved:
     """How the bundle's texts change: not at all where it stands at its own paths."""
     if not layout.root:
         return Moved("", ())
@@ -605,7 +632,7 @@ def _moved(bundle: Bundle, layout: _Layout) -> Moved:
 
     places = bundle.places
     tops = {"project": places.project, "cache": places.cache, "home": places.home}
-    moved = Moved(layout.root, tops.values())
+    moved = Moved(layout.root, [*tops.values(), *beyond])
     split = [(*member.path.partition("/")[::2], member) for member in bundle.members]
     files = [f"{tops[top]}/{rest}" for top, rest, _ in split if top in ("project", "home")]
     texts = [

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from uvreport import uv as uv_door
+from uvreport import written
 from uvreport.bundle import Places, Uv
 from uvreport.cache.entry import before
 from uvreport.errors import NoUsableUvError, UsageError
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
 
 
 class Whereabouts(Struct, frozen=True, kw_only=True):
-    """The places, and other directories that the command may write to (local sources, active environments)."""
+    """The places, and what else the command may write to.
+
+    `also` are paths, there or not: local sources, active environments, what `--target` and the like name.
+    `covered` are directories that variables name, which a copy redirects by itself. `installation` is the Python
+    installation whose own packages the command changes, "" for none.
+    """
 
     places: Places
     also: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
+    installation: str = ""
 
 
 def find_uv(named: str | None, word: str, environ: Mapping[str, str]) -> Uv:
@@ -102,17 +110,16 @@ def whereabouts(
     if cache is None:
         cache = _ask_cache(uv, environ, base) or os.path.join(home, ".cache", "uv")
     cache = os.path.abspath(os.path.join(base, cache))
-    venv = _venv(command, environ, root, base)
-    places = Places(home=home, project=root, cache=cache, cwd=base, venv=venv)
-    also = [
-        path
-        for path in (environ.get("VIRTUAL_ENV"), environ.get("UV_TOOL_DIR"), environ.get("UV_TOOL_BIN_DIR"))
-        if path
-    ]
-    also += _outside_sources(root)
+    pip = written.environment(command, environ, base)
+    places = Places(home=home, project=root, cache=cache, cwd=base, venv=_venv(command, environ, root, pip))
+    named_there = (environ.get(name) for name in ("VIRTUAL_ENV", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR"))
+    also = [os.path.abspath(path) for path in named_there if path and os.path.isdir(path)]
+    also += (*_outside_sources(root), *written.outside(command, base))
     return Whereabouts(
         places=places,
-        also=tuple(os.path.abspath(path) for path in also if os.path.isdir(os.path.abspath(path))),
+        also=tuple(dict.fromkeys(also)),
+        covered=written.by_variables(environ),
+        installation="" if pip is None or pip.virtual or not written.changes(command) else pip.path,
     )
 
 
@@ -132,12 +139,9 @@ def _ask_cache(uv: Uv | None, environ: Mapping[str, str], cwd: str) -> str | Non
     return lines[-1] if said.exit_code == 0 and lines else environ.get("UV_CACHE_DIR")
 
 
-def _venv(command: Invocation, environ: Mapping[str, str], root: str, base: str) -> str:
+def _venv(command: Invocation, environ: Mapping[str, str], root: str, pip: written.Environment | None) -> str:
     if command.subcommand[:1] == ("pip",):
-        python = command.option("--python", "-p")
-        if python and os.path.isdir(os.path.join(base, python)):
-            return os.path.abspath(os.path.join(base, python))
-        return environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX") or os.path.join(base, ".venv")
+        return pip.path if pip is not None and pip.virtual else ""
     if command.kind == "tool-run":
         return ""
     return os.path.abspath(os.path.join(root, environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"))
@@ -187,7 +191,7 @@ def read_toml(path: str) -> dict[str, Any]:
 
 
 def _outside_sources(root: str) -> list[str]:
-    """Local sources outside the project: a build may write beside them."""
+    """Local sources outside the project: a build may write beside them, and a copy finds them only if they are copied."""
     table = read_toml(os.path.join(root, "pyproject.toml"))
     sources = table.get("tool", {}).get("uv", {}).get("sources", {}) if _is_tables(table) else {}
     found = []
@@ -196,6 +200,6 @@ def _outside_sources(root: str) -> list[str]:
             path = one.get("path") if isinstance(one, dict) else None
             if isinstance(path, str):
                 absolute = os.path.normpath(os.path.join(root, path))
-                if os.path.isdir(absolute) and not (absolute + os.sep).startswith(root + os.sep):
+                if os.path.exists(absolute) and not (absolute + os.sep).startswith(root + os.sep):
                     found.append(absolute)
     return found

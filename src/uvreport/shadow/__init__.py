@@ -26,11 +26,16 @@ __all__ = ["Change", "Shadow", "Trial", "open_shadow"]
 
 
 @contextlib.contextmanager
-def open_shadow(places: Places, *, also: Sequence[str] = (), force_copy: bool = False) -> Iterator[Shadow]:
-    """A shadow of `places` and of the directories `also`. When it closes nothing of it is left."""
+def open_shadow(
+    places: Places, *, also: Sequence[str] = (), covered: Sequence[str] = (), force_copy: bool = False
+) -> Iterator[Shadow]:
+    """A shadow of `places` and of the paths `also`, there or not. When it closes nothing of it is left.
+
+    `covered` are more directories for overlays: those that a copy need not have.
+    """
     why = "asked for" if force_copy else _no_overlay_by_choice()
     if not why:
-        roots, why = roots_of(places, also)
+        roots, why = roots_of(places, (*also, *covered))
         scratch = "" if why else scratch_for(roots, places.cache)
         if not why and not scratch:
             why = "no temporary directory outside of home, project and cache"

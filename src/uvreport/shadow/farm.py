@@ -117,6 +117,10 @@ class Farm:
                 copy.files_in(path)
             else:
                 copy.tree(path)
+                if not os.path.lexists(path) and os.path.isdir(os.path.dirname(path)):
+                    os.makedirs(
+                        os.path.dirname(copy.moved.base + path), exist_ok=True
+                    )  # it will be made in there
         config = env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
         data = env.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
         support = os.path.join(home, "Library", "Application Support")

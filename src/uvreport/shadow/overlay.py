@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import stat
 import tempfile
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,6 @@ from uvreport.isolate import launcher, trees
 from uvreport.shadow.trial import Change, Trial
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Mapping, Sequence
 
     from uvreport.bundle import Places
@@ -333,6 +333,7 @@ class Overlaid:
             reads=None if watched is None else watched.reads(),
             look=left.look,
             changed=left.changed,
+            refused=_refused(outcome.stderr, [base, *(root.path for root in self._roots)]),
         )  # fmt: skip
 
     def _watch(self, base: str, layers: Sequence[Layer]) -> trees.Watched | None:
@@ -344,6 +345,24 @@ class Overlaid:
             self._cache, os.path.normpath(os.path.join(layer.upper, os.path.relpath(self._cache, layer.root))),
             layer.root, layer.upper, kept=f"{base}/kept", max_files=TRACED_FILES, max_bytes=TRACED_BYTES,
         )  # fmt: skip
+
+
+_READ_ONLY = re.compile(r"os error 30\)|\[Errno 30\]")
+_ABSOLUTE = re.compile(r"(?<![\w.:/])/[^\s`'\"]+|(?<=[`'\"])/[^`'\"\n]+")
+
+
+def _refused(said: str, reached: Sequence[str]) -> str:
+    """Where a file system was read-only only because no overlay `reached` there, by what the command `said`; "" for none."""
+    if not _READ_ONLY.search(said):
+        return ""
+    for found in reversed(list(_ABSOLUTE.finditer(said[-20_000:]))):
+        folder = os.path.realpath(found[0])
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        outside = folder != "/" and not any(trees.within(folder, top) for top in reached)
+        if outside and os.access(folder, os.W_OK) and not os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return folder
+    return ""
 
 
 def _mounts_to_keep(roots: Sequence[Root]) -> tuple[str, ...]:

@@ -21,13 +21,15 @@ class Trial(Struct, frozen=True, kw_only=True):
     `reads` are the cache entries that the run read, relative to the cache, of those that were watched: None when
     nothing was watched. `look` gives where what the run left at an absolute path of the person's can be read, None
     when there is nothing any more; of a directory, a list of what is in it is all that may be asked. `changed` gives
-    what the run created, changed or removed, by absolute path.
+    what the run created, changed or removed, by absolute path. `refused` is the directory where the person may write
+    and this run could not, since the shadow does not reach there; "" for none.
     """
 
     outcome: Outcome
     reads: frozenset[str] | None
     look: Callable[[str], str | None]
     changed: Callable[[], dict[str, Change]]
+    refused: str = ""
 
 
 class Shadow(Protocol):
