@@ -29,7 +29,14 @@ def test_times_names_and_ids_of_one_run_do_not_stay(one, other):
         "six==1.17.0 --hash=sha256:0123456789abcdef",
         "tv_sec: 1795358732, tv_nsec: 742426606",
         "https://example.com/tmp/x",
+        "error: tides.tmpserver and tides.tmpclient are not there",
     ],
 )
 def test_what_decides_stays_as_it_was(text):
     assert steady(text) == text
+
+
+def test_a_home_whose_name_looks_random_stays_as_redaction_knows_it():
+    text = "error: /tmp/tmpab12cd34/home/mira/x and /tmp/tmpzz99yy88/y and /cache/.tmpAbC123"
+    kept = steady(text, ("/tmp/tmpab12cd34/home/mira", "sync"))
+    assert kept == "error: /tmp/tmpab12cd34/home/mira/x and /tmp/tmp<random>/y and /cache/.tmp<random>"

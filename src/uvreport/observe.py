@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from uvreport import invocation as uv_command
 from uvreport.bundle import Places, Run, Uv
@@ -131,14 +132,15 @@ def _attempt(
         trace=True,
     )
     outcome = trial.outcome
+    keep = (*astuple(places), *command.words)
     run = Run(
         argv=command.argv(),
         examined=loud.argv(),
         cwd=places.cwd,
         env={name: value for name, value in sorted(env.items()) if name.startswith(_MATTERS)},
         exit_code=outcome.exit_code,
-        stdout=steady(outcome.stdout),
-        stderr=steady(outcome.stderr),
+        stdout=steady(outcome.stdout, keep),
+        stderr=steady(outcome.stderr, keep),
         duration_s=outcome.duration_s,
         uv=uv,
         timed_out=outcome.timed_out,

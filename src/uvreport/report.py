@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from uvreport import __version__, invocation, pack, render
 from uvreport.bundle import Bundle, Failure, Gap, Proof, Run, Snapshot, Stage, Uv
@@ -291,7 +291,7 @@ def _from_log(request: Request, log: str, tell: Callable[[Stage], None], meanwhi
         env={},
         exit_code=None,
         stdout="",
-        stderr=steady(log),
+        stderr=steady(log, (*astuple(where.places), *request.argv)),
         duration_s=0.0,
         uv=uv,
         how="log",
