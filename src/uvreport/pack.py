@@ -589,9 +589,10 @@ def _open(name: str, raw: bytes, done: list[str]) -> Opened:
     bundle = _bundle(name, body)
     _harmless(name, rows, bundle)
     done.append(next(checks))
-    tar = _unpacked(name, rows, files[EVIDENCE])
+    headers = [_tar_header(row) for row in rows]
+    tar = _unpacked(name, rows, headers, files[EVIDENCE])
     done.append(next(checks))
-    bundle = _attached(name, bundle, rows, _members(name, rows, tar))
+    bundle = _attached(name, bundle, rows, _members(name, rows, headers, tar))
     try:
         issue, report = files[ISSUE].decode(), files[REPORT].decode()
     except UnicodeDecodeError as error:
@@ -762,13 +763,12 @@ def _harmless(name: str, rows: Sequence[Row], bundle: Bundle) -> None:
             _bad(f"{name} is damaged: {_shown(row.path)[:200]} has the role {row.role}.")
 
 
-def _unpacked(name: str, rows: Sequence[Row], evidence: bytes) -> bytes:
+def _unpacked(name: str, rows: Sequence[Row], headers: Sequence[bytes], evidence: bytes) -> bytes:
     """The tar, after its size, window and ratio were found fit to be unpacked."""
     import zstandard
 
-    size = sum(len(_tar_header(row)) + row.size + -row.size % tarfile.BLOCKSIZE for row in rows) + len(
-        _TAR_END
-    )
+    size = sum(map(len, headers)) + sum(row.size + -row.size % tarfile.BLOCKSIZE for row in rows)
+    size += len(_TAR_END)
     if size > MAX_UNPACKED_BYTES:
         _bad(
             f"{name} is refused: it would unpack to {_mb(size)}, and {_mb(MAX_UNPACKED_BYTES)} is the limit."
@@ -795,14 +795,14 @@ def _unpacked(name: str, rows: Sequence[Row], evidence: bytes) -> bytes:
     return tar
 
 
-def _members(name: str, rows: Sequence[Row], tar: bytes) -> list[Member]:
+def _members(name: str, rows: Sequence[Row], headers: Sequence[bytes], tar: bytes) -> list[Member]:
     """The members: the tar is compared with the one that the manifest describes, not parsed."""
-    view, at, members = memoryview(tar), 0, []
-    for row in rows:
-        header = _tar_header(row)
-        data = bytes(view[at + len(header) : at + len(header) + row.size])
-        end = at + len(header) + row.size + -row.size % tarfile.BLOCKSIZE
-        if view[at : at + len(header)] != header or any(view[at + len(header) + row.size : end]):
+    at, members = 0, []
+    for row, header in zip(rows, headers, strict=True):
+        begin = at + len(header)
+        data = tar[begin : begin + row.size]
+        end = begin + row.size + -row.size % tarfile.BLOCKSIZE
+        if tar[at:begin] != header or tar[begin + row.size : end].strip(b"\0"):
             _bad(
                 f"{name} is refused: the evidence is not what the manifest says at {_shown(row.path)[:200]}."
             )
@@ -815,7 +815,7 @@ def _members(name: str, rows: Sequence[Row], tar: bytes) -> list[Member]:
             )
         )  # fmt: skip
         at = end
-    if view[at:] != _TAR_END:
+    if tar[at:] != _TAR_END:
         _bad(f"{name} is refused: something follows the last member of the evidence.")
     return members
 
