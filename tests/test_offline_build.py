@@ -93,21 +93,47 @@ def test_a_backend_that_is_damaged_in_the_cache_fails_again_elsewhere(
     assert verdicts(said["bundle"], uvs=paths, elsewhere=elsewhere) == [("UNTESTED", False)] * 2
 
 
+_HOOK = """\
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        raise ValueError("the tide tables are missing")
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "files", "complaint"),
+    [
+        ("", {"notes.txt": "no package is here\n"}, "Unable to determine which files to ship"),
+        (
+            "[tool.hatch.build.targets.wheel.hooks.custom]\n",
+            {"reefs/__init__.py": "", "hatch_build.py": _HOOK},
+            "the tide tables are missing",
+        ),
+    ],
+)
 def test_a_project_that_hatchling_refuses_fails_again_under_older_releases(
-    world: Person, tmp_path: Path, uv_release: Callable[[str], Uv]
+    more: str,
+    files: dict[str, str],
+    complaint: str,
+    world: Person,
+    tmp_path: Path,
+    uv_release: Callable[[str], Uv],
 ) -> None:
     project = (
         '[project]\nname = "reefs"\nversion = "1"\nrequires-python = ">=3.9"\n'
-        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n' + more
     )
-    write(world.project, {"pyproject.toml": project, "notes.txt": "no package is here\n"})
+    write(world.project, {"pyproject.toml": project, **files})
     machine = {
         key: value for key, value in MACHINE.items() if key.startswith(("UV_", "SSL_", "HTTP", "http"))
     }
     env = {**world.env, **machine, "UV_CACHE_DIR": str(world.cache)}
     found = uv_release("0.13.9")
     outcome = door.run([found.path, "sync"], cwd=str(world.project), env=env, timeout_s=120)
-    if "Unable to determine which files to ship" not in outcome.stderr:
+    if complaint not in outcome.stderr:
         pytest.skip(f"hatchling cannot be had here: {outcome.stderr[-200:]}")
     out = tmp_path / "out"
     out.mkdir()

@@ -31,9 +31,11 @@ METADATA_LIMIT_BYTES = 1_000_000
 UNPACK_LIMIT_BYTES = 150_000_000
 
 _OF_WHEEL = re.compile(r"[^/\\\0]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt)")
-_OF_SDIST = re.compile(r"[^/\\\0]+/(PKG-INFO|pyproject\.toml|setup\.cfg|setup\.py)")
+_OF_SDIST = re.compile(
+    r"[^/\\\0]+/(PKG-INFO|pyproject\.toml|setup\.cfg|setup\.py|hatch_build\.py|pdm_build\.py)"
+)
 _WRITTEN_METADATA = ("METADATA", "PKG-INFO")
-_TOLD_BY_NAME = "setup.py"
+_CODE = ("setup.py", "hatch_build.py", "pdm_build.py")  # that a build runs
 _MOST_TOPS = 3  # one is right; that there are more can be the failure
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # zip has no time before
 
@@ -65,7 +67,7 @@ def hollow(file: IO[bytes], name: str, *, with_setup: bool = False) -> Hollow:
     """The hollow form of the archive `file`, which is called `name` and can be seeked in.
 
     Of a wheel METADATA, WHEEL and entry_points.txt, and a RECORD of just these. Of an sdist PKG-INFO, pyproject.toml,
-    setup.cfg, and setup.py: empty, unless `with_setup`. Metadata goes without the long description. Raises
+    setup.cfg, and setup.py and build hooks: empty, unless `with_setup`. Metadata goes without the long description. Raises
     NotAnArchiveError.
     """
     lower = name.lower()
@@ -96,7 +98,7 @@ def _shortened(path: str, data: bytes, *, with_setup: bool) -> bytes:
     base = path.rpartition("/")[2]
     if base in _WRITTEN_METADATA:
         return _headers(data)
-    if base == _TOLD_BY_NAME and not with_setup:
+    if base in _CODE and not with_setup:
         return b""
     return data[:METADATA_LIMIT_BYTES]
 

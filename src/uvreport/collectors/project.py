@@ -274,6 +274,8 @@ def _source_tree(scene: Scene, folder: str, document: dict[str, Any]) -> list[Wa
     if is_dir(scene, paths.join(folder, "src")):
         # From 0.6.8 on, uv asks for the time of `src` to tell whether a build is fresh; so it must be there.
         want("src", "folder", "part of uv's cache key")
+    for name in _build_hooks(document):
+        want(name, "content", "a hook that the build runs")
     for name in _version_sources(scene, folder, document):
         want(name, "version" if name.endswith(_CODE) else "content", "the version is read from it")
     for name in _dynamic_files(scene, folder, document):
@@ -286,6 +288,19 @@ def _source_tree(scene: Scene, folder: str, document: dict[str, Any]) -> list[Wa
     for key in keys if isinstance(keys, list) else ():
         found.extend(_cache_key(scene, folder, key))
     return found
+
+
+def _build_hooks(document: dict[str, Any]) -> list[str]:
+    """Files with code of their own that hatchling and pdm-backend run while they build."""
+    hatch = tables(within(document, "tool", "hatch"))
+    build, metadata = tables(hatch.get("build")), tables(hatch.get("metadata"))
+    found: list[str] = []
+    for asked in (build, *tables(build.get("targets")).values(), metadata):
+        hooks = within(asked, "hooks")
+        if "custom" in tables(hooks):
+            found += strings(within(hooks, "custom", "path")) or ["hatch_build.py"]
+    pdm = within(document, "tool", "pdm", "build")
+    return found + (strings(within(pdm, "custom-hook")) or ["pdm_build.py"])
 
 
 def _version_sources(scene: Scene, folder: str, document: dict[str, Any]) -> list[str]:
