@@ -110,10 +110,10 @@ def command(
     if transplant:
         for line in tell_moved(moving, opened):
             click.echo(line)
-    total = found.runs + (moving.runs if moving else 0)
+    further = f" and {moving.runs} with the entry moved" if moving else ""
     ran = any(v.code_executed for v in (moving or found).verdicts.values())
     code = "code of the bundle was run" if ran else "no code was run"
-    click.echo(f"{total} runs in {duration_s:.1f} s, {code}.")
+    click.echo(f"{found.runs} runs{further} in {duration_s:.1f} s, {code}.")
 
 
 def _read(path: str) -> str:

@@ -20,7 +20,7 @@ def as_object(found: Found, moving: Found | None, changelog: str | None, bundle:
     answer: dict[str, Any] = {
         **_as_object(found),
         "start": found.row.start,
-        "runs": found.runs + (moving.runs if moving else 0),
+        "runs": found.runs,
         "code_executed": any(v.code_executed for v in (moving or found).verdicts.values()),
         "flaky": list(found.flaky),
         "verdicts": {release: verdict.verdict for release, verdict in found.verdicts.items()},
