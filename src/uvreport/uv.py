@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,7 +20,8 @@ from uvreport.bundle import Uv
 from uvreport.errors import NoUsableUvError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
 
     from uvreport.bundle import Run
 
@@ -72,8 +74,10 @@ def run(
         given.seek(0)
         begin = time.monotonic()
         stopped = False
-        process = _start(argv, cwd, env, given, out, err)
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with _interrupts_wait():
+                process = _start(argv, cwd, env, given, out, err)
             if started is not None:
                 started(process.pid)
             stopped = until is not None and _said(process, err, until, begin + timeout_s)
@@ -83,7 +87,8 @@ def run(
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
         took = time.monotonic() - begin
         return Outcome(
             argv=tuple(argv),
@@ -93,6 +98,26 @@ def run(
             duration_s=round(took, 3),
             stopped=stopped,
         )
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Keeps an interrupt back until this is over: one while a process starts would leave a process that nobody knows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # none comes here
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda *sent: came.append(sent))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for sent, frame in came[:1]:
+        handlers[signal.Signals(sent)](sent, frame)
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int:
