@@ -173,10 +173,12 @@ def _place(keep: str | None, bundle: Bundle, *, in_memory: bool) -> Iterator[str
 
 
 def _fits(bundle: Bundle) -> bool:
-    """Whether memory has room for the bundle several times over, and lets run what is written there."""
+    """Whether memory has room for the bundle several times over, lets run what is written there, and tells what is read."""
     there = os.statvfs(_MEMORY)
     size = sum(len(member.data) + 4096 for member in bundle.members)
-    return there.f_bavail * there.f_frsize > 4 * size + _SPARE_BYTES and not there.f_flag & os.ST_NOEXEC
+    return there.f_bavail * there.f_frsize > 4 * size + _SPARE_BYTES and not there.f_flag & (
+        os.ST_NOEXEC | os.ST_NOATIME
+    )
 
 
 def _check_places(places: Places) -> None:
